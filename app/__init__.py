@@ -1,0 +1,1 @@
+"""Quittance: what a chain records of a debt, told so that the other side can check it."""

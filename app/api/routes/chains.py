@@ -1,0 +1,190 @@
+"""Chains and their nodes (the operator's), and registered assets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.engine import Connection
+
+from app.api.context import Admin, Reader, Writer
+from app.api.fields import CHECKSUMMED, AssetField, ChainField, ShortField
+from app.api.problems import documented
+from app.audit.log import append
+from app.clock import to_rfc3339
+from app.db import reading
+from app.errors import NotFound
+from app.ingest.registry import NODES_MAX, NewChain, check_chain, register_asset, store_chain
+from app.ingest.store import assets as asset_store
+from app.ingest.store import chains as chain_store
+from app.ingest.store import coverage as coverage_store
+from app.ingest.store.assets import RegisteredAsset
+from app.ingest.store.chains import Chain
+from app.money import DECIMALS_MAX
+from chains.guard import redact_url
+from chains.types import Finality
+
+router = APIRouter(tags=["chains"])
+_STRICT = ConfigDict(extra="forbid")
+_BLOCKS_MAX = 2**53
+
+
+class NativeCoin(BaseModel):
+    model_config = _STRICT
+    symbol: Annotated[ShortField, StringConstraints(max_length=40)]
+    decimals: Annotated[int, Field(ge=0, le=DECIMALS_MAX)]
+
+
+class FinalityTag(BaseModel):
+    model_config = _STRICT
+    tag: Literal["finalized"]
+
+
+class FinalityDepth(BaseModel):
+    model_config = _STRICT
+    confirmations: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ChainIn(BaseModel):
+    """A chain and the nodes it is read through. A node sees which addresses are asked for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Ethereum",
+                    "rpc_urls": ["https://rpc.example.org"],
+                    "native": {"symbol": "ETH", "decimals": 18},
+                    "finality": {"tag": "finalized"},
+                }
+            ]
+        },
+    )
+    name: ShortField
+    rpc_urls: Annotated[
+        list[Annotated[str, StringConstraints(min_length=8, max_length=2000)]],
+        Field(min_length=1, max_length=NODES_MAX),
+    ]
+    native: NativeCoin
+    finality: FinalityTag | FinalityDepth
+    start_block: Annotated[int, Field(ge=0, le=_BLOCKS_MAX)] = 0
+
+
+class AssetIn(BaseModel):
+    model_config = _STRICT
+    asset: AssetField
+
+
+@router.put(
+    "/chains/{chain}",
+    status_code=200,
+    responses={201: {"description": "Configured"}, **documented(403)},
+)
+def put_chain(chain: ChainField, body: ChainIn, caller: Admin) -> Response:
+    """Configure a chain. Each node is asked for its chain id and its final block at once."""
+    depth = body.finality.confirmations if isinstance(body.finality, FinalityDepth) else None
+    new = NewChain(
+        chain=Chain(
+            id=chain,
+            name=body.name,
+            native_symbol=body.native.symbol,
+            native_decimals=body.native.decimals,
+            finality=Finality(confirmations=depth),
+            start_block=body.start_block,
+        ),
+        rpc_urls=tuple(body.rpc_urls),
+    )
+    resources = caller.resources
+    check_chain(new=new, outside=resources.outside)
+    now = resources.clock()
+    with resources.engine.begin() as connection:
+        is_new = store_chain(connection, new=new, now=now)
+        append(
+            connection,
+            tenant_id=caller.tenant_id,
+            actor=caller.principal.key_id,
+            type_="chain.configured",
+            object_id=str(chain),
+            payload={"name": body.name, "nodes": [redact_url(url) for url in body.rpc_urls]},
+            now=now,
+        )
+        document = _chain_document(connection, new.chain)
+    return JSONResponse(document, status_code=201 if is_new else 200)
+
+
+@router.get("/chains", responses=documented(403))
+def list_chains(caller: Reader) -> Response:
+    with reading(caller.resources.engine) as connection:
+        items = [_chain_document(connection, each) for each in chain_store.chains(connection)]
+    return JSONResponse({"items": items})
+
+
+@router.get("/chains/{chain}", responses=documented(403, 404))
+def get_chain(chain: ChainField, caller: Reader) -> Response:
+    with reading(caller.resources.engine) as connection:
+        found = chain_store.find_chain(connection, chain)
+        if found is None:
+            raise NotFound(what="chain", id_=str(chain))
+        return JSONResponse(_chain_document(connection, found))
+
+
+def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
+    nodes = chain_store.nodes(connection, chain.id)
+    best = max(nodes, key=lambda node: node.head_block or -1, default=None)
+    depth = chain.finality.confirmations
+    return {
+        "chain": str(chain.id),
+        "name": chain.name,
+        "native": {"symbol": chain.native_symbol, "decimals": chain.native_decimals},
+        "finality": {"tag": "finalized"} if depth is None else {"confirmations": depth},
+        "start_block": chain.start_block,
+        "head": None if best is None else best.head_block,
+        "finalized": None if best is None else best.final_block,
+        "read_through": coverage_store.read_through(connection, chain.id),
+        "nodes": [
+            {
+                "url": redact_url(node.url),
+                "checked_at": None if node.checked_at is None else to_rfc3339(node.checked_at),
+                "head": node.head_block,
+                "error": node.last_error,
+            }
+            for node in nodes
+        ],
+    }
+
+
+@router.post("/assets", status_code=201, responses={201: {"description": "Registered"}, **documented(403)})
+def post_asset(body: AssetIn, caller: Writer) -> Response:
+    """Pin a token: decimals, symbol and code hash, as the chain shows them at a final block."""
+    resources = caller.resources
+    registered = register_asset(
+        engine=resources.engine,
+        asset_id=body.asset,
+        outside=resources.outside,
+        now=resources.clock(),
+    )
+    return JSONResponse(_asset_document(registered), status_code=201)
+
+
+@router.get("/assets", responses=documented(403))
+def list_assets(caller: Reader) -> Response:
+    with reading(caller.resources.engine) as connection:
+        items = [_asset_document(each) for each in asset_store.registered_assets(connection)]
+    return JSONResponse({"items": items})
+
+
+def _asset_document(registered: RegisteredAsset) -> dict[str, Any]:
+    implementation = registered.implementation
+    return {
+        "asset": CHECKSUMMED.asset(registered.asset.id),
+        "symbol": registered.asset.symbol,
+        "name": registered.name,
+        "decimals": registered.asset.decimals,
+        "code_hash": None if registered.code_hash is None else str(registered.code_hash),
+        "implementation": None if implementation is None else CHECKSUMMED.address(implementation),
+        "registered_at_block": registered.registered_at.number,
+        "unfit_for": list(registered.unfit_for),
+    }

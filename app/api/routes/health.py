@@ -1,0 +1,33 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.api.context import resources_of
+from app.db import current_revision, head_revision, reading
+from app.errors import EnvironmentProblem
+
+router = APIRouter(tags=["health"])
+
+
+class SchemaOutOfDate(EnvironmentProblem):
+    """The database has another schema than this code."""
+
+
+@router.get("/healthz")
+def healthz() -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz", responses={503: {"description": "Not ready"}})
+def readyz(request: Request) -> Response:
+    """The database can be read and has the schema that this code wants."""
+    with reading(resources_of(request).engine) as connection:
+        found = current_revision(connection)
+    if found != head_revision():
+        msg = "The database's schema is out of date; run `quittance db upgrade`."
+        raise SchemaOutOfDate(msg)
+    return JSONResponse({"status": "ready"})

@@ -1,0 +1,177 @@
+"""What had to be read for a debt, and what of it was: the window by blocks, and its gaps.
+
+Reads the store only. A block that nobody read, or a window whose ends nobody found, is a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from app.assessment.values import Gap, ScopeRow
+from app.clock import from_unix_seconds, to_unix_seconds
+from app.debts.terms import AccountBinding, Debt, first_second
+from app.ingest.ranges import Blocks, missing
+from app.ingest.store import blocks as block_store
+from app.ingest.store import chains as chain_store
+from app.ingest.store import coverage as coverage_store
+from app.ingest.store.chains import Chain
+from app.ingest.store.coverage import Coverage
+from chains.types import AccountId, BlockRef, ChainId
+
+NOTHING_READ = "no final block of the window was read"
+NO_ACCOUNT = "no account of the creditor is on record for this chain"
+NOT_FINAL_YET = "no final block later than the end of the window was read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """One chain of the scope: the creditor's accounts on it, and what was read for them."""
+
+    chain: Chain
+    accounts: tuple[AccountId, ...]
+    coverage: tuple[Coverage, ...]
+
+    @property
+    def final_time(self) -> int | None:
+        """The time of F, the last final block read for every account; None if one was never read."""
+        last = {
+            each.address: each.last.time for each in sorted(self.coverage, key=lambda row: row.last.number)
+        }
+        if any(account.address not in last for account in self.accounts):
+            return None
+        return min(last.values(), default=None)
+
+
+def searched_chains(
+    connection: Connection, *, debt: Debt, bindings: Sequence[AccountBinding], known_at: datetime
+) -> list[Searched]:
+    """The chains of the debt's assets on which the creditor has accounts bound from agreed_at on.
+
+    Where there is none at all, the chain of the debt's own asset, so that it shows as not searched.
+    """
+    found = []
+    for chain_id in sorted({asset.id.chain for asset in debt.assets}):
+        chain = chain_store.find_chain(connection, chain_id)
+        if chain is None:  # pragma: no cover - a registered asset references its chain.
+            continue
+        accounts = _accounts(debt, bindings, chain_id=chain_id)
+        coverage = coverage_store.coverage_of(
+            connection,
+            chain_id=chain_id,
+            addresses=[account.address for account in accounts],
+            known_at=known_at,
+        )
+        found.append(Searched(chain=chain, accounts=accounts, coverage=tuple(coverage)))
+    with_accounts = [each for each in found if each.accounts]
+    return with_accounts or [each for each in found if each.chain.id == debt.asset.id.chain]
+
+
+def _accounts(debt: Debt, bindings: Sequence[AccountBinding], *, chain_id: ChainId) -> tuple[AccountId, ...]:
+    return tuple(
+        sorted(
+            {
+                binding.account
+                for binding in bindings
+                if binding.party_id == debt.creditor_id
+                and binding.account.chain == chain_id
+                and (binding.valid_until is None or binding.valid_until >= debt.agreed_at)
+            }
+        )
+    )
+
+
+def default_as_of(searched: Sequence[Searched], *, known_at: datetime) -> datetime:
+    """One second before the time of F; of several chains the earliest. Nothing read: `known_at`."""
+    finals = [each.final_time for each in searched]
+    times = [time for time in finals if time is not None]
+    if not finals or len(times) < len(finals):
+        return known_at
+    return min(known_at, from_unix_seconds(min(times)) - timedelta(seconds=1))
+
+
+def window_times(debt: Debt, *, as_of: datetime) -> tuple[int, int]:
+    """The first second that belongs to the window, and the first that no longer does."""
+    return first_second(debt.agreed_at), to_unix_seconds(as_of) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bracket:
+    """The blocks on both sides of a time, as far as they are on record as adjoining."""
+
+    before: BlockRef | None
+    after: BlockRef | None
+
+
+def bracket(connection: Connection, *, chain_id: ChainId, time: int) -> Bracket | None:
+    """The last block before `time` and the first at or after it; None if they are not on record."""
+    before = block_store.block_before(connection, chain_id=chain_id, time=time)
+    after = block_store.block_from(connection, chain_id=chain_id, time=time)
+    if after is None:
+        return None
+    if before is None:
+        return Bracket(before=None, after=after) if after.number == 0 else None
+    return Bracket(before=before, after=after) if after.number == before.number + 1 else None
+
+
+def scope_row(connection: Connection, *, searched: Searched, debt: Debt, as_of: datetime) -> ScopeRow:
+    """The window of one chain, with every part of it that was not read."""
+    chain_id = searched.chain.id
+    start_time, end_time = window_times(debt, as_of=as_of)
+    start = bracket(connection, chain_id=chain_id, time=start_time)
+    end = bracket(connection, chain_id=chain_id, time=end_time)
+    gaps: list[Gap] = []
+    if not searched.accounts:
+        gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=NO_ACCOUNT))
+    last = end.before if end is not None else _newest(searched)
+    first = None if start is None else start.after
+    if first is None or last is None:
+        gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=NOTHING_READ))
+        first = last = None
+    elif end is None:
+        gaps.append(_gap(chain_id, account=None, first=last.number + 1, last=None, reason=NOT_FINAL_YET))
+    if first is not None and last is not None and first.number <= last.number:
+        gaps += _unread(searched, Blocks(first.number, last.number))
+    elif first is not None:
+        first = last = None  # No block lies in the window, so there was nothing to read.
+    return ScopeRow(
+        chain=chain_id,
+        chain_name=searched.chain.name,
+        accounts=searched.accounts,
+        before=None if start is None else start.before,
+        first=first,
+        last=last,
+        after=None if end is None else end.after,
+        gaps=tuple(gaps),
+    )
+
+
+def _newest(searched: Searched) -> BlockRef | None:
+    """The last block that was read for any account, where the end of the window is not on record."""
+    return max((each.last for each in searched.coverage), key=lambda block: block.number, default=None)
+
+
+def _unread(searched: Searched, wanted: Blocks) -> list[Gap]:
+    gaps = []
+    for account in searched.accounts:
+        read = [each.blocks for each in searched.coverage if each.address == account.address]
+        gaps += [
+            _gap(
+                searched.chain.id,
+                account=account,
+                first=part.first,
+                last=part.last,
+                reason=f"blocks {part.first}-{part.last} were not read for every account in list C",
+            )
+            for part in missing(wanted, read=read)
+        ]
+    return gaps
+
+
+def _gap(
+    chain: ChainId, *, account: AccountId | None, first: int | None, last: int | None, reason: str
+) -> Gap:
+    return Gap(chain=chain, account=account, first_block=first, last_block=last, reason=reason)

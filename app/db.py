@@ -1,0 +1,191 @@
+"""Engines, transactions and the schema's version: what every slice's store.py stands on.
+
+One transaction per request or job, committed at the edge: `with engine.begin() as connection:` to write,
+`with reading(engine) as connection:` for a snapshot that nothing can change under the reader. Knows no
+table; the tables are in each slice's model.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.columns import SumU256Aggregate
+from app.db_errors import DatabaseUnreachable, DatabaseUnwritable, name_problems, problem_of
+
+_WAIT_SECONDS_MAX = 30
+# Sync endpoints run in a pool of 40 threads: none of them should wait for a connection to a local file.
+_SQLITE_CONNECTIONS_MAX = 40
+_POSTGRESQL_CONNECTIONS_KEPT = 10
+_POSTGRESQL_CONNECTIONS_MAX = 20
+_READ_ONLY = "quittance_read_only"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def make_engine(url: str, *, wait_seconds: int = _WAIT_SECONDS_MAX) -> Engine:
+    """An engine for a SQLite file or PostgreSQL; connects to nothing yet.
+
+    A writer waits `wait_seconds` for another writer, then DatabaseLocked is raised.
+    """
+    parsed = _parse(url)
+    make = _sqlite_engine if parsed.get_backend_name() == "sqlite" else _postgresql_engine
+    engine = make(parsed, wait_seconds=wait_seconds)
+    name_problems(engine)
+    return engine
+
+
+def _parse(url: str) -> URL:
+    """Never repeats the URL in an error: it may hold a password."""
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        msg = "The database URL can't be read; it looks like sqlite:////path or postgresql://user@host/name."
+        raise DatabaseUnreachable(msg) from None
+    if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        msg = f"The database is SQLite or PostgreSQL, not {parsed.drivername}."
+        raise DatabaseUnreachable(msg)
+    if parsed.database in {None, "", ":memory:"}:
+        msg = "A SQLite database must be a file: one in memory is not shared between connections."
+        raise DatabaseUnreachable(msg)
+    return parsed
+
+
+def _sqlite_engine(url: URL, *, wait_seconds: int) -> Engine:
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": wait_seconds},
+        pool_size=_SQLITE_CONNECTIONS_MAX,
+        max_overflow=0,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # The driver would begin late and only before writes; SQLAlchemy's "begin" event does it for us instead.
+    # https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#enabling-non-legacy-sqlite-transactional-modes
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.create_aggregate("sum_u256", 1, SumU256Aggregate)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the one write lock at once: taken later, it could only fail on a stale snapshot."""
+    read_only = bool(connection.get_execution_options().get(_READ_ONLY))
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(read_only)}")
+    connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
+
+
+def _postgresql_engine(url: URL, *, wait_seconds: int) -> Engine:
+    return sa.create_engine(
+        url,
+        connect_args={
+            "connect_timeout": 10,
+            "options": f"-c timezone=UTC -c lock_timeout={wait_seconds}s",
+        },
+        pool_size=_POSTGRESQL_CONNECTIONS_KEPT,
+        max_overflow=_POSTGRESQL_CONNECTIONS_MAX - _POSTGRESQL_CONNECTIONS_KEPT,
+        pool_pre_ping=True,
+    )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent snapshot for all queries inside, on either database. Writing in it is refused."""
+    options: dict[str, object] = {_READ_ONLY: True}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect() as connection:
+        connection.execution_options(**options)
+        with connection.begin():
+            yield connection
+
+
+def insert_new(
+    connection: Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    unique: Sequence[str] | None = None,
+) -> int:
+    """Insert the rows that are not there yet and say how many: reading the same block twice adds nothing.
+
+    `unique` names the columns that tell rows apart, by default the primary key. A clash on any other
+    unique columns is an error still.
+    """
+    if not rows:
+        return 0
+    key = list(unique) if unique is not None else [column.name for column in table.primary_key.columns]
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
+    options = {"preserve_rowcount": True}
+    return connection.execute(statement, list(rows), execution_options=options).rowcount
+
+
+def upgrade(url: str) -> None:
+    """Bring the database to the newest schema, whole or not at all. Safe to run twice at once."""
+    engine = make_engine(url)
+    try:
+        if engine.dialect.name == "sqlite":
+            _prepare_file(engine)
+        with engine.begin() as connection:
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def _prepare_file(engine: Engine) -> None:
+    """Make the folder, readable by its owner alone, and turn on WAL, which stays on in the file.
+
+    A writer then never blocks readers. Changing the mode doesn't wait for other connections, so it is
+    done here once and not with each connection.
+    """
+    path = Path(str(engine.url.database))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The folder for the database can't be made: {error.strerror} ({path.parent})."
+        raise DatabaseUnwritable(msg) from error
+    try:
+        with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS_MAX, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.Error as error:
+        problem = problem_of(error, database=str(engine.url))
+        raise problem or error from error
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The version of the schema that this database has; None if it has none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision() -> str | None:
+    """The version of the schema that this code wants."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
+
+
+def _alembic_config() -> Config:
+    """In code, not in an alembic.ini: an installed package has no top level to keep one in."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

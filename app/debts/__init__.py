@@ -1,0 +1,1 @@
+"""Parties, their accounts, and what is owed: recorded facts, with the basis of each."""

@@ -1,0 +1,1 @@
+"""Sealed bundles: their format, their making, their report."""

@@ -1,0 +1,170 @@
+"""Putting a bundle together: the question, the raw answers, what they say, the ledger, the report.
+
+The order is that of the format: raw data, manifest (R), report, bag manifests. The zip is written last,
+under its final name only when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from app.assessment import statements
+from app.assessment.assess import assess
+from app.assessment.document import LOWER_CASE, Forms, assessment_document
+from app.assessment.values import Assessment, Facts, ScopeRow
+from app.clock import Clock
+from app.errors import QuittanceError
+from app.evidence.asking import Asked, Asker, ranges_to_ask
+from app.evidence.builder import BagBuilder
+from app.evidence.case import Case, case_document
+from app.evidence.chainfile import blocks_document, folder_of_chain, same_block, transfers_document
+from app.evidence.container import FileDigest
+from app.evidence.exchange import REQUESTS, Exchange, exchanges_document, reading_of
+from app.evidence.instructions import verify_text
+from app.evidence.replay import Replay
+from app.evidence.report.build import Sealing, build_content
+from app.evidence.report.render import render_report
+from app.ingest.store.chains import Node
+from app.resources import Outside
+from chains.types import ChainId, Transfer
+
+PRODUCT = "Quittance"
+Step = Callable[[str, int, int], None]
+
+
+class NotSealable(QuittanceError):
+    """This question can't be answered in a bundle now. The sentence says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A bundle on disk, and what it says. It counts only after the verifier has accepted it."""
+
+    digest: FileDigest
+    root: str
+    assessment: Assessment
+    case: Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Everything that building takes: the case without its answers, the store's transfers, the nodes."""
+
+    case: Case
+    facts: Facts
+    nodes: Mapping[ChainId, Sequence[Node]]
+    folder: Path
+    target: Path
+    forms: Forms
+
+
+def build_bundle(*, request: Request, outside: Outside, clock: Clock, step: Step) -> Built:
+    """Ask, compare, judge, write. Raises NotSealable where a node contradicts what was read."""
+    case = request.case
+    if any(row.first is None or row.last is None or row.after is None for row in case.scope):
+        msg = "No final block later than as_of was read yet, so there is no anchor. Read the chain first."
+        raise NotSealable(msg)
+    builder = BagBuilder(folder=request.folder, evidence_id=case.evidence_id)
+    asker = Asker(builder=builder, clock=clock, step=lambda done: step("asking the nodes again", done, done))
+    transfers: list[Transfer] = []
+    for row in case.scope:
+        replay = _ask_chain(asker, request=request, row=row, outside=outside)
+        found = replay.transfers()
+        _compare(found, request.facts, row=row, replay=replay)
+        folder = folder_of_chain(row.chain)
+        builder.add_json(f"{folder}/transfers.json", transfers_document(found))
+        builder.add_json(f"{folder}/blocks.json", blocks_document(replay.blocks.values()))
+        transfers += found
+    step("assessing", len(asker.exchanges), len(asker.exchanges))
+    assessment = _judge(case, transfers=transfers, exchanges=asker.exchanges)
+    builder.add_json(REQUESTS, exchanges_document(asker.exchanges))
+    builder.add_json("data/case.json", case_document(case))
+    ledger = assessment_document(assessment, forms=LOWER_CASE, inline_max=None)
+    builder.add_json("data/ledger.json", {"format": 1, "assessment": ledger})
+    builder.add_bytes("VERIFY.md", verify_text(case))
+    manifest = builder.seal_manifest()
+    step("writing the report", len(asker.exchanges), len(asker.exchanges))
+    builder.add_bytes(
+        "data/report.en.pdf",
+        _report(assessment, case=case, root=manifest.root, manifest=manifest.content, forms=request.forms),
+    )
+    step("writing the bundle", len(asker.exchanges), len(asker.exchanges))
+    digest = builder.finish(created_on=case.created_at.date(), target=request.target)
+    return Built(digest=digest, root=manifest.root, assessment=assessment, case=case)
+
+
+def _ask_chain(asker: Asker, *, request: Request, row: ScopeRow, outside: Outside) -> Replay:
+    """Every node of the chain; those that answer in full must agree, and one at least must."""
+    bindings = request.case.records.bindings
+    addresses = sorted({each.account.address for each in bindings if each.account.chain == row.chain})
+    asked = [
+        asker.ask(row=row, addresses=addresses, node=node, position=position, outside=outside)
+        for position, node in enumerate(request.nodes[row.chain])
+    ]
+    replays = [each.replay for each in asked if each.replay is not None]
+    if not replays:
+        msg = f"No node of {row.chain} answered in full: {_failures(asked)}. Try again when one does."
+        raise NotSealable(msg)
+    if any(each.transfers() != replays[0].transfers() for each in replays[1:]):
+        msg = f"The nodes of {row.chain} disagree on which transfers the window holds. Nothing was sealed."
+        raise NotSealable(msg)
+    return replays[0]
+
+
+def _failures(asked: Sequence[Asked]) -> str:
+    return "; ".join(each.error for each in asked if each.error is not None) or "none is configured"
+
+
+def _compare(found: Sequence[Transfer], facts: Facts, *, row: ScopeRow, replay: Replay) -> None:
+    """What the nodes say now must be what was read: same transfers, same blocks."""
+    asked = ranges_to_ask(row)
+    read = {
+        each.id
+        for each in facts.transfers
+        if each.chain == row.chain and any(part.first <= each.block.number <= part.last for part in asked)
+    }
+    differing = sorted(read ^ {each.id for each in found})
+    if differing:
+        side = "was read before and is no longer returned" if differing[0] in read else "was not read before"
+        msg = (
+            f"The chain was read differently before: transfer {differing[0]} {side} "
+            f"({len(differing)} in all). Nothing was sealed; have the chain read again by a node you trust."
+        )
+        raise NotSealable(msg)
+    for block in (row.before, row.first, row.last, row.after):
+        if block is not None and not same_block(replay.blocks[block.number], block):
+            msg = f"Block {block.number} of {row.chain} is another one than was read. Nothing was sealed."
+            raise NotSealable(msg)
+
+
+def _judge(case: Case, *, transfers: list[Transfer], exchanges: Sequence[Exchange]) -> Assessment:
+    reading = reading_of(exchanges, operator=case.operator, relation=case.relation)
+    facts = case.facts(transfers=transfers, reading=reading)
+    return assess(facts=facts, as_of=case.as_of, known_at=case.known_at)
+
+
+def _report(assessment: Assessment, *, case: Case, root: str, manifest: bytes, forms: Forms) -> bytes:
+    sealing = Sealing(
+        product=PRODUCT,
+        evidence_id=case.evidence_id,
+        root=root,
+        asked_by=case.asked_by,
+        relation=case.relation,
+        limits=(statements.COUNSEL,),
+        anchor=case.scope[0].after,
+    )
+    content = build_content(assessment=assessment, sealing=sealing, forms=forms)
+    return render_report(
+        language="en",
+        content=content,
+        attachments={"manifest.json": manifest},
+        created_at=case.created_at,
+    )
+
+
+def created_at(when: datetime) -> datetime:
+    """Whole seconds: the time is printed, and a report's own metadata have no more."""
+    return when.replace(microsecond=0)

@@ -1,0 +1,1 @@
+"""Chain to store: watched accounts, coverage, cursors, transfers."""

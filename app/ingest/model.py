@@ -1,0 +1,187 @@
+"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, and what was read.
+
+A block is its hash. A transfer is appended, never edited; its identity is chain, block hash and log index.
+Block times are whole seconds since 1970, as the producer set them.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcTime
+from app.tables import at_least, define_table, not_blank, one_of
+
+COVERAGE_KINDS = ("erc20",)
+
+
+def _chain_id(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
+    """`through_other`: another reference of the row already leads to the chain."""
+    references = [] if through_other else [sa.ForeignKey("chain.id")]
+    return sa.Column("chain_id", sa.Text, *references, primary_key=primary_key, nullable=False)
+
+
+chain = define_table(
+    "chain",
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("reference", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("native_symbol", sa.Text, nullable=False),
+    sa.Column("native_decimals", sa.Integer, nullable=False),
+    # NULL: the node's `finalized` tag says what is final.
+    sa.Column("finality_confirmations", sa.Integer, nullable=True),
+    sa.Column("start_block", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("updated_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("reference"),
+    sa.CheckConstraint("id = 'eip155:' || CAST(reference AS TEXT)", name="id"),
+    at_least("reference", 1),
+    not_blank("name", longest=200),
+    not_blank("native_symbol", longest=40),
+    sa.CheckConstraint("native_decimals BETWEEN 0 AND 77", name="native_decimals"),
+    at_least("finality_confirmations", 1),
+    at_least("start_block", 0),
+)
+
+# A node's URL may hold the operator's key to it: it is a secret, and is printed without path or query.
+chain_node = define_table(
+    "chain_node",
+    sa.Column("id", sa.Text, primary_key=True),
+    _chain_id(),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("retired_at", UtcTime, nullable=True),
+    # What the node said when it was last asked; last_error is NULL where it answered well.
+    sa.Column("checked_at", UtcTime, nullable=True),
+    sa.Column("head_block", sa.BigInteger, nullable=True),
+    sa.Column("final_block", sa.BigInteger, nullable=True),
+    sa.Column("last_error", sa.Text, nullable=True),
+    at_least("position", 0),
+    not_blank("url", longest=2000),
+    sa.Index(None, "chain_id", "position"),
+)
+
+block = define_table(
+    "block",
+    _chain_id(primary_key=True),
+    sa.Column("hash", HashColumn, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("parent_hash", HashColumn, nullable=True),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    at_least("number", 0),
+    at_least("time", 0),
+    sa.Index(None, "chain_id", "number"),
+    sa.Index(None, "chain_id", "time"),
+)
+
+transfer = define_table(
+    "transfer",
+    _chain_id(primary_key=True, through_other=True),
+    sa.Column("block_hash", HashColumn, primary_key=True),
+    sa.Column("log_index", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("block_number", sa.BigInteger, nullable=False),
+    sa.Column("block_time", sa.BigInteger, nullable=False),
+    sa.Column("tx_hash", HashColumn, nullable=False),
+    sa.Column("contract", AddressColumn, nullable=False),
+    sa.Column("sender", AddressColumn, nullable=False),
+    sa.Column("recipient", AddressColumn, nullable=False),
+    sa.Column("amount_units", U256, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.ForeignKeyConstraint(["chain_id", "block_hash"], ["block.chain_id", "block.hash"]),
+    at_least("log_index", 0),
+    at_least("block_number", 0),
+    at_least("block_time", 0),
+    sa.Index(None, "chain_id", "recipient", "block_number"),
+    sa.Index(None, "chain_id", "sender", "block_number"),
+)
+
+watch = define_table(
+    "watch",
+    _chain_id(primary_key=True),
+    sa.Column("address", AddressColumn, primary_key=True),
+    sa.Column("since_time", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    at_least("since_time", 0),
+)
+
+# A time at which a window starts. Reading the chain finds the first block at or after it and the one before.
+time_mark = define_table(
+    "time_mark",
+    _chain_id(primary_key=True),
+    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("first_block", sa.BigInteger, nullable=True),
+    at_least("time", 0),
+    at_least("first_block", 0),
+)
+
+# One row for each range that was read whole. What no row covers is a gap, whatever the reason.
+coverage = define_table(
+    "coverage",
+    sa.Column("id", sa.Text, primary_key=True),
+    _chain_id(through_other=True),
+    sa.Column("address", AddressColumn, nullable=False),
+    sa.Column("first_block", sa.BigInteger, nullable=False),
+    sa.Column("first_hash", HashColumn, nullable=False),
+    sa.Column("last_block", sa.BigInteger, nullable=False),
+    sa.Column("last_hash", HashColumn, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("read_at", UtcTime, nullable=False),
+    sa.Column("answers", CanonicalJson, nullable=False),
+    sa.ForeignKeyConstraint(["chain_id", "first_hash"], ["block.chain_id", "block.hash"]),
+    sa.ForeignKeyConstraint(["chain_id", "last_hash"], ["block.chain_id", "block.hash"]),
+    at_least("first_block", 0),
+    sa.CheckConstraint("last_block >= first_block", name="last_block"),
+    one_of("kind", COVERAGE_KINDS),
+    sa.Index(None, "chain_id", "address", "first_block"),
+)
+
+cursor = define_table(
+    "cursor",
+    _chain_id(primary_key=True, through_other=True),
+    sa.Column("address", AddressColumn, primary_key=True),
+    sa.Column("next_block", sa.BigInteger, nullable=False),
+    sa.ForeignKeyConstraint(["chain_id", "address"], ["watch.chain_id", "watch.address"]),
+    at_least("next_block", 0),
+)
+
+# Decimals and code are pinned when the asset is registered. The id is CAIP-19 in lower case.
+asset = define_table(
+    "asset",
+    sa.Column("id", sa.Text, primary_key=True),
+    _chain_id(),
+    sa.Column("contract", AddressColumn, nullable=True),
+    sa.Column("symbol", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("decimals", sa.Integer, nullable=False),
+    sa.Column("code_hash", HashColumn, nullable=True),
+    sa.Column("implementation", AddressColumn, nullable=True),
+    sa.Column("implementation_code_hash", HashColumn, nullable=True),
+    sa.Column("registered_block_number", sa.BigInteger, nullable=False),
+    sa.Column("registered_block_hash", HashColumn, nullable=False),
+    sa.Column("registered_block_time", sa.BigInteger, nullable=False),
+    sa.Column("unfit_for", CanonicalJson, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.CheckConstraint("id = lower(id)", name="id"),
+    sa.CheckConstraint("decimals BETWEEN 0 AND 77", name="decimals"),
+    sa.CheckConstraint("(contract IS NULL) = (code_hash IS NULL)", name="pinned"),
+    sa.CheckConstraint(
+        "(implementation IS NULL) = (implementation_code_hash IS NULL)", name="implementation_pinned"
+    ),
+    at_least("registered_block_number", 0),
+    sa.Index(None, "chain_id", "contract"),
+)
+
+# What a contract that moved something answered about itself. Anybody can claim any symbol: it is shown
+# and compared, and never an identity. NULL: it answered nothing that can be read.
+token = define_table(
+    "token",
+    _chain_id(primary_key=True),
+    sa.Column("contract", AddressColumn, primary_key=True),
+    sa.Column("symbol", sa.Text, nullable=True),
+    sa.Column("decimals", sa.Integer, nullable=True),
+    sa.Column("read_at", UtcTime, nullable=False),
+    sa.CheckConstraint("decimals BETWEEN 0 AND 77", name="decimals"),
+)

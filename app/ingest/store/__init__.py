@@ -1,0 +1,1 @@
+"""Chain facts in the database, a module for each kind."""

@@ -1,0 +1,1 @@
+"""Which transfer pays which part of which debt: pure rules."""

@@ -1,0 +1,71 @@
+"""Allocation: which part of a payment discharges which installment (pure).
+
+One rule so far, due-date order: the earliest due installment first (compare UPICC 2016, 6.1.12(3): the
+obligation that falls due first). Rules are data with a name and a version; the claims engine adds more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.debts.terms import Installment
+from app.matching.attribute import Payment
+
+DUE_DATE_ORDER = "due-date-order/1"
+PRINCIPAL = "principal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationLine:
+    """Units of one payment that discharge one installment, with the rule that says so."""
+
+    payment: Payment
+    installment: int
+    units: int
+    head: str = PRINCIPAL
+    rule: str = DUE_DATE_ORDER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    lines: tuple[AllocationLine, ...]
+    unapplied_units: int
+
+    def applied_to(self, installment: int) -> int:
+        return sum(line.units for line in self.lines if line.installment == installment)
+
+    def last_payment_of(self, installment: int) -> Payment | None:
+        """The payment that completed what is applied; lines stand in order of time."""
+        return next((line.payment for line in reversed(self.lines) if line.installment == installment), None)
+
+    @property
+    def applied_units(self) -> int:
+        return sum(line.units for line in self.lines)
+
+
+def allocate(*, installments: Sequence[Installment], payments: Sequence[Payment]) -> Allocation:
+    """Fill installments in due order with payments in order of time; what is left over is unapplied."""
+    open_units = {each.number: each.amount_units for each in installments}
+    lines: list[AllocationLine] = []
+    unapplied = 0
+    for payment in sorted(payments, key=lambda each: each.transfer.position):
+        parts, rest = fill(open_units, payment.units)
+        lines += [AllocationLine(payment=payment, installment=number, units=units) for number, units in parts]
+        unapplied += rest
+    return Allocation(lines=tuple(lines), unapplied_units=unapplied)
+
+
+def fill(open_units: dict[int, int], units: int) -> tuple[list[tuple[int, int]], int]:
+    """Take `units` into the open installments in their order; returns the parts and the rest.
+
+    `open_units` (installment number to open units, in due order) is reduced in place.
+    """
+    parts: list[tuple[int, int]] = []
+    for number, room in open_units.items():
+        part = min(room, units)
+        if part:
+            open_units[number] -= part
+            units -= part
+            parts.append((number, part))
+    return parts, units

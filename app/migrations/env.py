@@ -1,0 +1,28 @@
+"""Where alembic is told our tables and the connection to use. Run by app.db.upgrade, never by hand."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import context
+
+from app.migrations.models import metadata
+
+# Any number that no other program is likely to lock: it keeps two upgrades of one database apart.
+_UPGRADE_LOCK = 7_188_305_521_904
+
+
+def _migrate(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        # The caller's transaction holds the whole upgrade, on SQLite too: see app.db.
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+_migrate(context.config.attributes["connection"])

@@ -1,0 +1,14 @@
+"""The metadata with every slice's tables in it. A slice with tables is named here, or they are not made."""
+
+from __future__ import annotations
+
+import app.audit.model
+import app.debts.model
+import app.evidence.model
+import app.ingest.model
+import app.tenants.model
+from app import tables
+
+metadata = tables.metadata
+
+SLICES = (app.tenants.model, app.audit.model, app.ingest.model, app.debts.model, app.evidence.model)

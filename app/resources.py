@@ -1,0 +1,89 @@
+"""Everything built once and passed down: settings, engine, where the nodes are, whose software it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from app.clock import Clock, utc_now
+from app.db import make_engine, upgrade
+from app.errors import EnvironmentProblem
+from app.settings import Settings
+from chains.guard import BadAllowRule, EgressPolicy
+from chains.rpc import RpcLimits
+
+
+class BadEgressRule(EnvironmentProblem):
+    """QUITTANCE_EGRESS_ALLOW holds an entry that is no rule."""
+
+
+class DataDirUnwritable(EnvironmentProblem):
+    """Bundles can't be written where the settings say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Whose software asked the nodes, and how he stands to the parties; printed with every reading."""
+
+    name: str
+    relation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What reaching a node takes: where it may go, and what one request may cost."""
+
+    egress: EgressPolicy
+    limits: RpcLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    settings: Settings
+    engine: Engine
+    outside: Outside
+    operator: Operator
+    clock: Clock
+
+    @property
+    def evidence_folder(self) -> Path:
+        return self.settings.data_dir / "evidence"
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def build_resources(
+    settings: Settings, *, clock: Clock = utc_now, limits: RpcLimits | None = None
+) -> Resources:
+    """Bring the database up to date and open it. Raises EnvironmentProblem."""
+    try:
+        egress = EgressPolicy.parse(",".join(settings.egress_allow))
+    except BadAllowRule as error:
+        raise BadEgressRule(str(error)) from error
+    _require_folder(settings.data_dir)
+    url = settings.database.get_secret_value()
+    upgrade(url)
+    return Resources(
+        settings=settings,
+        engine=make_engine(url),
+        outside=Outside(egress=egress, limits=limits or RpcLimits()),
+        operator=Operator(name=settings.operator_name, relation=settings.operator_relation),
+        clock=clock,
+    )
+
+
+def _require_folder(folder: Path) -> None:
+    """Fail at the start, not when the first bundle is to be written."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        msg = f"The data folder {folder} can't be made: {error.strerror}. Set QUITTANCE_DATA_DIR to another."
+        raise DataDirUnwritable(msg) from error
+    if not usable:
+        msg = f"The data folder {folder} can't be written. Set QUITTANCE_DATA_DIR to another."
+        raise DataDirUnwritable(msg)

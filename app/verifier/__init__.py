@@ -1,0 +1,1 @@
+"""Verifying a bundle offline, alone: no network, no database, pure modules only."""

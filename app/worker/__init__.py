@@ -1,0 +1,1 @@
+"""The door that no person opens: reading chains and sealing evidence in the background."""

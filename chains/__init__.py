@@ -1,0 +1,1 @@
+"""What happened on chain. Knows nothing of debts."""

@@ -1,0 +1,1 @@
+"""The tests: pure ones in unit/, the others by the part they prove, whole stories in journeys/."""

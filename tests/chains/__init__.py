@@ -1,0 +1,1 @@
+"""Tests of chains/: what happened on chain."""

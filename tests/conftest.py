@@ -1,0 +1,84 @@
+"""What tests ask for by name: a node, a database, the real blocks. A missing part fails; it never skips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chains.devnode import DevNode
+from tests.support.anvil import anvil
+from tests.support.postgres import fresh_database, postgres_server
+from tools import get_anvil
+
+REAL_BLOCKS = "QUITTANCE_REAL_BLOCKS"
+
+
+@pytest.fixture(scope="session")
+def anvil_path() -> Path:
+    """The pinned Anvil's path, downloaded if it is not there yet."""
+    return get_anvil.ensure()
+
+
+@pytest.fixture
+def node(anvil_path: Path) -> Iterator[DevNode]:
+    """A chain of this test's own, with one block."""
+    with anvil() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def module_node(anvil_path: Path) -> Iterator[DevNode]:
+    """One chain for all tests of a file, which must not mind each other's blocks."""
+    with anvil() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server's maintenance database. Make no tables there: ask for `postgres_database`."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a fresh empty PostgreSQL database."""
+    with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> str:
+    """The URL of a fresh SQLite database whose file does not exist yet."""
+    return f"sqlite:///{tmp_path / 'quittance.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh empty database, once on each kind that Quittance supports."""
+    name = {"sqlite": "sqlite_database", "postgresql": "postgres_database"}[request.param]
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture(scope="session")
+def real_blocks() -> Path:
+    """The folder of blocks recorded from real chains, which the repo does not hold: the one thing skipped."""
+    folder = os.environ.get(REAL_BLOCKS)
+    if not folder:
+        pytest.skip("real blocks: not run")
+    return Path(folder)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = os.environ.get(REAL_BLOCKS)
+    if folder and not Path(folder).is_dir():
+        msg = f"{REAL_BLOCKS} names {folder}, which is not a folder"
+        raise pytest.UsageError(msg)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    said = "run" if os.environ.get(REAL_BLOCKS) else f"not run ({REAL_BLOCKS} is not set)"
+    terminalreporter.write_line(f"real blocks: {said}")

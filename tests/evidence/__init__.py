@@ -1,0 +1,1 @@
+"""Bundles, reports and their verification."""

@@ -1,0 +1,1 @@
+"""What tests start and build: a test node, a database server, test contracts. Holds no test."""

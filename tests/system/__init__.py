@@ -1,0 +1,1 @@
+"""What needs tools of the operating system."""

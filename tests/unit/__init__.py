@@ -1,0 +1,1 @@
+"""Pure modules: no sockets, no database, no chain."""

