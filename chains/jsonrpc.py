@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NoReturn
 
 from chains.errors import ChainError
@@ -17,14 +18,17 @@ from chains.errors import ChainError
 # Messages are a node's own words: they are printed and stored, so they are cut and made printable.
 _MESSAGE_CHARS_MAX = 500
 
-# A trace of calls nests deepest of all answers, by twice the EVM's practical call depth.
+# Traces of calls nest deepest of all answers: the EVM allows 1,024 calls, real contracts use a few dozen.
 _DEPTH_MAX = 256
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*"')
+# How each byte changes the depth.
+_STEP = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(256)]
 
 _RATE_LIMIT_CODES = frozenset({429, -32005})
-# Some providers say -32005 for an answer that is too large, too. Asking the same again can't help there.
-_TOO_MUCH = re.compile(r"block range|results|response size|logs", re.IGNORECASE)
+# Some providers say -32005 for an answer that is too large or too slow, too: asking again can't help there.
+_TOO_MUCH = re.compile(r"block range|results|response size|logs|time-?out", re.IGNORECASE)
 
 
 class MalformedAnswer(ChainError):
@@ -56,7 +60,7 @@ def encode_batch(calls: Mapping[int, tuple[str, Sequence[Any]]]) -> bytes:
 def decode_json(body: bytes) -> Any:
     """Strict JSON: UTF-8, no duplicate keys, no NaN or Infinity, bounded depth and numbers."""
     if not _is_shallow(body):
-        msg = f"not JSON, or nested deeper than {_DEPTH_MAX}: {len(body)} bytes that begin {body[:40]!a}"
+        msg = f"nested deeper than {_DEPTH_MAX}: {len(body)} bytes that begin {body[:40]!a}"
         raise MalformedAnswer(msg)
     try:
         text = body.decode("utf-8")
@@ -111,7 +115,7 @@ def read_error(body: bytes) -> ErrorObject | None:
 
 
 def _is_shallow(body: bytes) -> bool:
-    """Whether the brackets outside strings match, at most `_DEPTH_MAX` deep.
+    """Whether no bracket outside a string opens a level below `_DEPTH_MAX`.
 
     The parser itself recurses in C until Python's recursion limit. A library may have raised that (py_ecc,
     which web3 imports, sets 100,000), and then a depth bomb ends the process rather than the parse.
@@ -119,15 +123,10 @@ def _is_shallow(body: bytes) -> bool:
     if b"\\" in body:
         body = _ESCAPE.sub(b"", body)
     marks = body.translate(None, _NO_STRUCTURE)
-    # Two quotes in a row leave every other mark inside or outside as it was; what remains are the strings
-    # with brackets in them, and the odd parts between quotes are those.
-    marks = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
-    for _ in range(_DEPTH_MAX):
-        if not marks:
-            return True
-        # Each turn takes off the innermost level.
-        marks = marks.replace(b"[]", b"").replace(b"{}", b"")
-    return not marks
+    # Two quotes in a row leave every other mark inside or outside as it was; so only strings with brackets
+    # in them are left for the slower expression.
+    marks = _STRING.sub(b"", marks.replace(b'""', b""))
+    return max(accumulate(map(_STEP.__getitem__, marks)), default=0) <= _DEPTH_MAX
 
 
 def _request(call_id: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def test_a_venv_whose_python_is_gone_is_made_again(tmp_path: Path) -> None:
 
 def test_a_new_venv_is_empty_and_not_taken_for_ready(tmp_path: Path) -> None:
     here = finished(tmp_path)
-    here.make()
+    here.make(with_pip=False)
     assert here.python.exists()
     assert here.missing(["app"]) == ["app"]
 

@@ -61,12 +61,12 @@ class Environment:
             return list(dict.fromkeys(["app", *sets]))
         return [name for name in sets if not self._is_ready(name)]
 
-    def make(self) -> None:
+    def make(self, *, with_pip: bool) -> None:
         """An empty venv, in place of any that is there."""
         # The stamps go first: should this be interrupted, nobody takes what is left for whole.
         for name in LOCKS:
             self._stamp(name).unlink(missing_ok=True)
-        builder = venv.EnvBuilder(with_pip=find_spec("pip") is None, symlinks=True, clear=True)
+        builder = venv.EnvBuilder(with_pip=with_pip, symlinks=True, clear=True)
         try:
             builder.create(self.folder)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -175,6 +175,11 @@ def call(command: Sequence[str], *, environment: Mapping[str, str], cwd: Path | 
         return _end_of(said.read().decode("utf-8", "replace")) or f"exit code {code}"
 
 
+def has_pip() -> bool:
+    """Whether the Python that runs this has pip. It can then serve any venv, which needs none of its own."""
+    return find_spec("pip") is not None
+
+
 def child_environment() -> dict[str, str]:
     """Our environment without what would make a venv's Python look elsewhere."""
     environment = {
@@ -220,8 +225,7 @@ def _pip(venv_: Environment, *options: str) -> str | None:
 
 
 def _pip_command(venv_: Environment) -> list[str]:
-    """The pip of this Python works on the venv from outside; only without one does the venv have its own."""
-    if find_spec("pip") is None:
+    if not has_pip():
         return [str(venv_.python), "-m", "pip"]
     return [sys.executable, "-m", "pip", "--python", str(venv_.python)]
 

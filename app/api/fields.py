@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from app.assessment.document import Forms
 from app.clock import BadTime, parse_rfc3339
@@ -78,35 +86,35 @@ def _readable(value: str) -> str:
 
 _Readable = BeforeValidator(lambda value: _readable(value) if isinstance(value, str) else value)
 
-ChainField = Annotated[
-    ChainId,
-    BeforeValidator(_read_chain),
-    WithJsonSchema({"type": "string", "pattern": f"^{_CHAIN}$", "examples": ["eip155:1"]}),
-]
-AccountField = Annotated[
-    AccountId,
-    BeforeValidator(_read_account),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^{_CHAIN}:{_ADDRESS}$",
-            "description": "CAIP-10, the address in EIP-55 form",
-            "examples": ["eip155:1:0x52908400098527886E0F7030069857D2E4169EE7"],
-        }
-    ),
-]
-AssetField = Annotated[
-    AssetId,
-    BeforeValidator(_read_asset),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^{_CHAIN}/(erc20:{_ADDRESS}|slip44:(0|[1-9][0-9]{{0,9}}))$",
-            "description": "CAIP-19, the address in EIP-55 form",
-            "examples": ["eip155:1/erc20:0xdAC17F958D2ee523a2206206994597C13D831ec7"],
-        }
-    ),
-]
+_CHAIN_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": f"^{_CHAIN}$", "description": "CAIP-2", "examples": ["eip155:1"]}
+)
+_ACCOUNT_SCHEMA = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": f"^{_CHAIN}:{_ADDRESS}$",
+        "description": "CAIP-10, the address in EIP-55 form",
+        "examples": ["eip155:1:0x52908400098527886E0F7030069857D2E4169EE7"],
+    }
+)
+_ASSET_SCHEMA = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": f"^{_CHAIN}/(erc20:{_ADDRESS}|slip44:(0|[1-9][0-9]{{0,9}}))$",
+        "description": "CAIP-19, the address in EIP-55 form",
+        "examples": ["eip155:1/erc20:0xdAC17F958D2ee523a2206206994597C13D831ec7"],
+    }
+)
+_WRITTEN = PlainSerializer(str, return_type=str)
+
+ChainField = Annotated[ChainId, PlainValidator(_read_chain), _WRITTEN, _CHAIN_SCHEMA]
+AccountField = Annotated[AccountId, PlainValidator(_read_account), _WRITTEN, _ACCOUNT_SCHEMA]
+AssetField = Annotated[AssetId, PlainValidator(_read_asset), _WRITTEN, _ASSET_SCHEMA]
+
+# In paths and queries FastAPI takes scalars only: the text is checked there, and parsed by the route.
+ChainText = Annotated[str, AfterValidator(lambda text: str(_read_chain(text))), _CHAIN_SCHEMA]
+AccountText = Annotated[str, AfterValidator(lambda text: str(_read_account(text))), _ACCOUNT_SCHEMA]
+AssetText = Annotated[str, AfterValidator(lambda text: str(_read_asset(text))), _ASSET_SCHEMA]
 InstantField = Annotated[
     datetime,
     BeforeValidator(_read_instant),

@@ -146,14 +146,14 @@ def _count(number: int, noun: str) -> str:
 
 
 def provider_reported(reading: Reading) -> str:
-    """evidence.md 1, the only sentence of this grade."""
+    """The only sentence of this grade. An ERC-721 event has the same topic and is not listed: hence ERC-20."""
     return (
         f"Between {instant(reading.started_at)} and {instant(reading.finished_at)}, software run by "
-        f"{reading.operator}; {reading.relation} sent the {reading.requests} requests in Annex P to "
-        f"{_count(reading.endpoints, 'endpoint')} chosen by {reading.chosen_by}. "
-        f"{reading.agreed} returned no event other than those listed, {reading.differed} returned others "
-        f"(all listed), {reading.failed} failed or answered in part. The endpoints were not shown to be "
-        "independent of each other and did not sign their answers."
+        f"{reading.operator} ({reading.relation}) sent the {reading.requests} requests in Annex P to "
+        f"{_count(reading.endpoints, 'endpoint')} chosen by {reading.chosen_by}. {reading.agreed} returned "
+        f"no ERC-20 Transfer event other than those listed, {reading.differed} returned others (all listed), "
+        f"{reading.failed} failed or answered in part. The endpoints were not shown to be independent of "
+        "each other and did not sign their answers."
     )
 
 

@@ -50,7 +50,6 @@ _FILES: tuple[tuple[str, bool], ...] = (
     (r"data/manifest\.json", True),
     (r"data/ledger\.json", True),
     (r"data/report\.en\.pdf", True),
-    (r"data/statements\.json", True),
     (r"data/providers/requests\.json", True),
     (r"data/providers/[0-9]{6}\.(?:request|answer)\.json", False),
     (r"data/chain/eip155-[1-9][0-9]{0,18}/(?:transfers|blocks)\.json", False),

@@ -18,11 +18,9 @@ def _migrate(connection: sa.Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
-        # The caller's transaction holds the whole upgrade, on SQLite too: see app.db.
-        transactional_ddl=True,
     )
-    with context.begin_transaction():
-        context.run_migrations()
+    # The caller's transaction holds the whole upgrade, on SQLite too, and the caller commits it.
+    context.run_migrations()
 
 
 _migrate(context.config.attributes["connection"])

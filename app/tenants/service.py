@@ -104,3 +104,17 @@ def _check_name(name: str) -> None:
 def _hash(plain: str) -> bytes:
     """A plain SHA-256 is enough: the secret has 256 random bits, so there is nothing to guess slowly."""
     return hashlib.sha256(plain.encode("ascii")).digest()
+
+
+def operator_tenant(connection: Connection, *, now: datetime) -> Tenant:
+    """The operator's own tenant, the first one; made where there is none yet."""
+    tenants = store.tenants(connection)
+    return tenants[0] if tenants else create_tenant(connection, name="operator", now=now)
+
+
+def first_start(connection: Connection, *, now: datetime) -> NewKey | None:
+    """The operator's key for everything, while nobody has any key yet. None ever after."""
+    tenant = operator_tenant(connection, now=now)
+    if store.keys(connection, tenant_id=tenant.id):
+        return None
+    return create_key(connection, tenant_id=tenant.id, name="operator", scopes=SCOPES, now=now)

@@ -69,7 +69,8 @@ def test_wrong_keys_open_nothing(engine: Engine) -> None:
         "", "qk_", "Bearer", made.key.id, secret, f"{prefix}_{id_}_", f"{prefix}_{id_}_{flipped}",
         f"{prefix}_{id_}_{other_secret}", f"{prefix}_{id_}_{secret.upper()}", f"{prefix}_{'0' * 26}_{secret}",
         f"{prefix}_{id_.lower()}_{secret}", f"xx_{id_}_{secret}", made.plain + "\n", " " + made.plain,
-        made.plain + "0", f"{prefix}_{id_}_{'é' * 64}", f"{prefix}_{id_}_{'٣' * 64}", "\x00" * 94, "q" * 10**5,
+        made.plain + "0", f"{prefix}_{id_}_{'é' * 64}", f"{prefix}_{id_}_{'٣' * 64}", "\x00" * 94,
+        "q" * 100_000,
     ]  # fmt: skip
     assert [key for key in wrong if _authenticate(engine, key) is not None] == []
     assert _authenticate(engine, made.plain) is not None

@@ -64,6 +64,7 @@ class Exchange:
     def hang_up(self) -> None:
         self._handler.close_connection = True
         with contextlib.suppress(OSError):
+            self._handler.wfile.flush()
             self._handler.connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -80,7 +81,7 @@ class FaultyProxy:
     stopped: threading.Event = field(default_factory=threading.Event)
     _fault: Fault | None = None
     _times: int | None = None
-    _server: ThreadingHTTPServer | None = None
+    _server: _Server | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -119,10 +120,11 @@ class FaultyProxy:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def go_down(self) -> None:
-        """Refuse connections from now on."""
+        """Refuse connections from now on, and break the open ones."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.break_connections()
             self._server = None
 
 
@@ -132,7 +134,18 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[_Handler], proxy: FaultyProxy) -> None:
         self.proxy = proxy
+        self._connections: list[socket.socket] = []
         super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def break_connections(self) -> None:
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up on a fault is what the tests want to see."""
@@ -140,6 +153,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and body in one packet: two would wait for each other's acknowledgement.
+    wbufsize = 1 << 16
     timeout = STALL_SECONDS_MAX
     server: _Server
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.canonical import (
-from tests.support.bag import UNTIMED
     INTEGER_MAX,
     Json,
     JsonLimits,
@@ -20,6 +19,7 @@ from tests.support.bag import UNTIMED
     loads,
     loads_any,
 )
+from tests.support.bag import UNTIMED
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 scalars = st.none() | st.booleans() | st.integers(-INTEGER_MAX, INTEGER_MAX) | texts

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evidence.container import (
-from tests.support.bag import UNTIMED
     BytesSource,
     Entry,
     FileDigest,
@@ -25,6 +24,7 @@ from app.evidence.errors import SourceChanged, TargetDiffers
 from app.evidence.format import DEFAULT_LIMITS
 from app.evidence.zipformat import ZIP64, Member, Zip64Rule, directory, local_header
 from app.evidence.zipreader import Contents, read_zip
+from tests.support.bag import UNTIMED
 
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,12}(/[A-Za-z0-9_-]{1,12}){0,3}", fullmatch=True)
 FILES = st.dictionaries(NAMES.map("top/".__add__), st.binary(max_size=300), min_size=1, max_size=12)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.engine import Connection
 
 from app.api.context import Admin, Reader, Writer
-from app.api.fields import CHECKSUMMED, AssetField, ChainField, ShortField
+from app.api.fields import CHECKSUMMED, AssetField, ChainText, ShortField
 from app.api.problems import documented
 from app.audit.log import append
 from app.clock import to_rfc3339
@@ -24,7 +24,7 @@ from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
 from app.money import DECIMALS_MAX
 from chains.guard import redact_url
-from chains.types import Finality
+from chains.types import ChainId, Finality
 
 router = APIRouter(tags=["chains"])
 _STRICT = ConfigDict(extra="forbid")
@@ -83,12 +83,13 @@ class AssetIn(BaseModel):
     status_code=200,
     responses={201: {"description": "Configured"}, **documented(403)},
 )
-def put_chain(chain: ChainField, body: ChainIn, caller: Admin) -> Response:
+def put_chain(chain: ChainText, body: ChainIn, caller: Admin) -> Response:
     """Configure a chain. Each node is asked for its chain id and its final block at once."""
+    chain_id = ChainId.parse(chain)
     depth = body.finality.confirmations if isinstance(body.finality, FinalityDepth) else None
     new = NewChain(
         chain=Chain(
-            id=chain,
+            id=chain_id,
             name=body.name,
             native_symbol=body.native.symbol,
             native_decimals=body.native.decimals,
@@ -107,7 +108,7 @@ def put_chain(chain: ChainField, body: ChainIn, caller: Admin) -> Response:
             tenant_id=caller.tenant_id,
             actor=caller.principal.key_id,
             type_="chain.configured",
-            object_id=str(chain),
+            object_id=chain,
             payload={"name": body.name, "nodes": [redact_url(url) for url in body.rpc_urls]},
             now=now,
         )
@@ -123,11 +124,11 @@ def list_chains(caller: Reader) -> Response:
 
 
 @router.get("/chains/{chain}", responses=documented(403, 404))
-def get_chain(chain: ChainField, caller: Reader) -> Response:
+def get_chain(chain: ChainText, caller: Reader) -> Response:
     with reading(caller.resources.engine) as connection:
-        found = chain_store.find_chain(connection, chain)
+        found = chain_store.find_chain(connection, ChainId.parse(chain))
         if found is None:
-            raise NotFound(what="chain", id_=str(chain))
+            raise NotFound(what="chain", id_=chain)
         return JSONResponse(_chain_document(connection, found))
 
 

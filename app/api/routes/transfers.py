@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.engine import Connection
 
 from app.api.context import Caller, Reader, page, read_cursor
-from app.api.fields import CHECKSUMMED, AccountField, AssetField, ChainField, CursorField, LimitField
+from app.api.fields import CHECKSUMMED, AccountText, AssetText, ChainText, CursorField, LimitField
 from app.api.problems import documented
 from app.assessment.document import transfer_document
 from app.clock import to_rfc3339
@@ -20,7 +20,7 @@ from app.ingest.ranges import Blocks, merged, missing
 from app.ingest.store import assets as asset_store
 from app.ingest.store import coverage as coverage_store
 from app.ingest.store.transfers import TransferPosition, page_of_transfers
-from chains.types import AccountId, Hash32, Transfer
+from chains.types import AccountId, AssetId, Hash32, Transfer
 
 router = APIRouter(tags=["reading"])
 _BLOCK_MAX = 2**53
@@ -30,8 +30,8 @@ BlockField = Annotated[int, Query(ge=0, le=_BLOCK_MAX)]
 @router.get("/transfers", responses=documented(403, 404))
 def list_transfers(
     caller: Reader,
-    account: AccountField,
-    asset: AssetField | None = None,
+    account: AccountText,
+    asset: AssetText | None = None,
     from_block: BlockField = 0,
     to_block: BlockField = _BLOCK_MAX,
     limit: LimitField = 50,
@@ -39,12 +39,13 @@ def list_transfers(
 ) -> Response:
     """Finalized transfers from or to one account of the caller's parties, in any token."""
     after = _position(cursor)
+    of = AccountId.parse(account)
     with reading(caller.resources.engine) as connection:
-        _demand_own(connection, caller, account=account)
+        _demand_own(connection, caller, account=of)
         transfers = page_of_transfers(
             connection,
-            account=account,
-            contract=None if asset is None else asset.contract,
+            account=of,
+            contract=None if asset is None else AssetId.parse(asset).contract,
             from_block=from_block,
             to_block=to_block,
             after=after,
@@ -93,19 +94,20 @@ def _documents(connection: Connection, transfers: list[Transfer]) -> list[dict[s
 
 
 @router.get("/coverage", responses=documented(403, 404))
-def get_coverage(caller: Reader, chain: ChainField, account: AccountField) -> Response:
+def get_coverage(caller: Reader, chain: ChainText, account: AccountText) -> Response:
     """Which blocks were read for an account, from which node and when; and the gaps between them."""
-    if account.chain != chain:
+    of = AccountId.parse(account)
+    if str(of.chain) != chain:
         raise InvalidInput([Fault(pointer="?account", detail=f"This account is not on {chain}.")])
     with reading(caller.resources.engine) as connection:
-        _demand_own(connection, caller, account=account)
-        rows = coverage_store.coverage_of(connection, chain_id=chain, addresses=[account.address])
+        _demand_own(connection, caller, account=of)
+        rows = coverage_store.coverage_of(connection, chain_id=of.chain, addresses=[of.address])
     read = merged(row.blocks for row in rows)
     gaps = missing(Blocks(read[0].first, read[-1].last), read=read) if read else []
     return JSONResponse(
         {
-            "chain": str(chain),
-            "account": CHECKSUMMED.account(account),
+            "chain": chain,
+            "account": CHECKSUMMED.account(of),
             "ranges": [
                 {
                     "first_block": row.first.number,

@@ -222,6 +222,14 @@ def _create_reading() -> None:
         refer(["chain_id"], ["chain.id"]),
     )
     op.create_table(
+        "time_mark",
+        text("chain_id"),
+        bigint("time", check="time >= 0"),
+        bigint("first_block", nullable=True, check="first_block >= 0"),
+        key("chain_id", "time"),
+        refer(["chain_id"], ["chain.id"]),
+    )
+    op.create_table(
         "watch",
         text("chain_id"),
         fixed("address", 20),
@@ -386,14 +394,6 @@ def _create_terms() -> None:
 
 
 def _create_evidence() -> None:
-    op.create_table(
-        "time_mark",
-        text("chain_id"),
-        bigint("time", check="time >= 0"),
-        bigint("first_block", nullable=True, check="first_block >= 0"),
-        key("chain_id", "time"),
-        refer(["chain_id"], ["chain.id"]),
-    )
     op.create_table(
         "evidence",
         text("tenant_id"),

@@ -1,0 +1,63 @@
+"""`quittance keys …` and `quittance db …`: the operator's own affairs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.local import open_resources
+from app.cli.output import out, plain_errors, print_json
+from app.cli.reading import AsJson
+from app.db import upgrade
+from app.settings import load_settings
+from app.tenants.service import create_key, list_keys, operator_tenant, revoke_key
+
+keys = typer.Typer(no_args_is_help=True, help="API keys of the operator's tenant. Only hashes are stored.")
+database = typer.Typer(no_args_is_help=True, help="The database.")
+
+
+@keys.command("new")
+def new(
+    name: str,
+    scope: Annotated[list[str] | None, typer.Option(help="read, write, seal or admin; repeat it.")] = None,
+) -> None:
+    """Print a new key, once. Example: quittance keys new accounting --scope read"""
+    with plain_errors(), open_resources() as resources, resources.engine.begin() as connection:
+        tenant = operator_tenant(connection, now=resources.clock())
+        made = create_key(
+            connection, tenant_id=tenant.id, name=name, scopes=scope or ["read"], now=resources.clock()
+        )
+        typer.echo(made.plain)
+
+
+@keys.command("list")
+def show(as_json: AsJson = False) -> None:
+    """Keys without their secrets. Example: quittance keys list"""
+    with plain_errors(), open_resources() as resources, resources.engine.begin() as connection:
+        tenant = operator_tenant(connection, now=resources.clock())
+        found = list_keys(connection, tenant_id=tenant.id)
+    items = [
+        {"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "revoked": key.revoked_at is not None}
+        for key in found
+    ]
+    if as_json:
+        print_json({"items": items})
+        return
+    for item in items:
+        out.print(f"{item['id']}  {item['name']}  {item['scopes']}", markup=False)
+
+
+@keys.command("revoke")
+def revoke(key_id: str) -> None:
+    """From now on the key opens nothing. Example: quittance keys revoke key_01J…"""
+    with plain_errors(), open_resources() as resources, resources.engine.begin() as connection:
+        tenant = operator_tenant(connection, now=resources.clock())
+        revoke_key(connection, tenant_id=tenant.id, key_id=key_id, now=resources.clock())
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to the newest schema. Example: quittance db upgrade"""
+    with plain_errors():
+        upgrade(load_settings().database.get_secret_value())

@@ -1,0 +1,123 @@
+"""`quittance chains …` and `quittance index`: configuring chains, and reading them with a progress bar."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from app.cli.local import open_local_api, open_resources
+from app.cli.output import ENVIRONMENT, configure_logs, err, out, plain_errors, print_json
+from app.db import reading
+from app.errors import Fault, InvalidInput
+from app.ingest.follow import follow_chain
+from app.ingest.read import ReadProgress, ReadReport
+from app.ingest.store.chains import chains as configured_chains
+
+chains = typer.Typer(no_args_is_help=True, help="Chains and the nodes they are read through.")
+BODY_BYTES_MAX = 4 * 2**20
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def read_body(path: Path) -> Any:
+    """A request's body from a file; the same JSON as the HTTP API takes."""
+    try:
+        with path.open("rb") as stream:
+            return json.loads(stream.read(BODY_BYTES_MAX))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput([Fault(pointer=str(path), detail=f"not JSON: {error}")]) from error
+
+
+@chains.command("put")
+def put(chain: str, file: Path, as_json: AsJson = False) -> None:
+    """Configure a chain from a JSON file. Example: quittance chains put eip155:1 ethereum.json"""
+    with plain_errors(), open_local_api() as api:
+        document = api.request("PUT", f"/v1/chains/{chain}", read_body(file))
+        print_json(document) if as_json else out.print(f"{document['chain']} {document['name']}: configured")
+
+
+@chains.command("list")
+def show(as_json: AsJson = False) -> None:
+    """What is configured, and how far it is read. Example: quittance chains list"""
+    with plain_errors(), open_local_api() as api:
+        document = api.request("GET", "/v1/chains")
+        if as_json:
+            print_json(document)
+            return
+        for item in document["items"]:
+            out.print(
+                f"{item['chain']}  {item['name']}  final block {item['finalized']}, "
+                f"read through {item['read_through']}",
+                markup=False,
+            )
+
+
+def index(as_json: AsJson = False) -> None:
+    """Read every configured chain up to its final block. Example: quittance index"""
+    with plain_errors(), open_resources() as resources:
+        configure_logs(resources.settings.log_format)
+        with reading(resources.engine) as connection:
+            configured = configured_chains(connection)
+        reports = []
+        for chain in configured:
+            with bar(str(chain.id)) as advance:
+                reports.append(
+                    follow_chain(
+                        engine=resources.engine,
+                        chain=chain,
+                        outside=resources.outside,
+                        clock=resources.clock,
+                        progress=advance,
+                    )
+                )
+    if as_json:
+        print_json({"chains": [_report(report) for report in reports]})
+    for report in reports:
+        if report.failure is not None:
+            err.print(f"{report.chain}: {report.failure}", style="red", markup=False)
+        elif not as_json:
+            out.print(f"{report.chain}: read to block {report.final_block}, {report.transfers} new transfers")
+    if any(report.failure is not None for report in reports):
+        raise typer.Exit(ENVIRONMENT)
+
+
+def _report(report: ReadReport) -> dict[str, Any]:
+    return {
+        "chain": str(report.chain),
+        "head": report.head_block,
+        "finalized": report.final_block,
+        "transfers": report.transfers,
+        "failure": report.failure,
+    }
+
+
+class bar:  # noqa: N801 - used like a function.
+    """A progress bar for one chain, on stderr."""
+
+    def __init__(self, label: str) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[found]}"),
+            TimeElapsedColumn(), console=err,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+        self._label = label
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._task = self._progress.add_task(self._label, total=None, found="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, read: ReadProgress) -> None:
+        assert self._task is not None  # noqa: S101 - entered.
+        self._progress.update(
+            self._task,
+            total=read.total,
+            completed=read.done,
+            found=f"block {read.last_block}, {read.transfers} transfers",
+        )

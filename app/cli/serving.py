@@ -1,0 +1,91 @@
+"""`quittance serve` and `quittance worker`."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.cli.local import open_resources
+from app.cli.output import configure_logs, err, plain_errors
+from app.errors import EnvironmentProblem
+from app.main import create_app, sealing_tools
+from app.resources import Resources
+from app.tenants.service import first_start
+from app.worker.loop import running, work_once
+
+
+class PortInUse(EnvironmentProblem):
+    """Something else listens where the service should."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Default: loopback, or QUITTANCE_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Default 8000, or QUITTANCE_PORT.")
+    ] = None,
+) -> None:
+    """Serve the HTTP API, and read chains and seal evidence beside it.
+
+    The first start prints the operator's key, once. Example: quittance serve --port 8000
+    """
+    with plain_errors(), open_resources() as resources:
+        configure_logs(resources.settings.log_format)
+        address = (host or resources.settings.host, resources.settings.port if port is None else port)
+        with _listener(address) as listener:
+            _print_first_key(resources)
+            where = listener.getsockname()
+            err.print(f"Serving on http://{where[0]}:{where[1]} (OpenAPI at /docs)", markup=False)
+            config = uvicorn.Config(create_app(resources), log_level="warning", access_log=False)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        msg = (
+            f"Port {address[1]} on {address[0]} can't be used ({error.strerror}). "
+            "Choose another with --port, or stop what uses it."
+        )
+        raise PortInUse(msg) from error
+    return listener
+
+
+def _print_first_key(resources: Resources) -> None:
+    with resources.engine.begin() as connection:
+        key = first_start(connection, now=resources.clock())
+    if key is not None:
+        err.print("The operator's API key, shown this once; keep it:", style="bold", markup=False)
+        # On stdout and alone, so that a script can take it.
+        typer.echo(key.plain)
+
+
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False,
+) -> None:
+    """Read chains and seal evidence without serving. Example: quittance worker"""
+    with plain_errors(), open_resources() as resources:
+        configure_logs(resources.settings.log_format)
+        tools = sealing_tools(resources)
+        if once:
+            work_once(resources=resources, tools=tools)
+            return
+        with running(resources=resources, tools=tools):
+            err.print("Working; stop with Ctrl-C.", markup=False)
+            _until_interrupted()
+
+
+def _until_interrupted() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
