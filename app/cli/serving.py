@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-import time
+import threading
 from typing import Annotated
 
 import typer
@@ -80,12 +81,13 @@ def worker(
             return
         with running(resources=resources, tools=tools):
             err.print("Working; stop with Ctrl-C.", markup=False)
-            _until_interrupted()
+            wait_until_stopped()
 
 
-def _until_interrupted() -> None:
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return
+def wait_until_stopped() -> None:
+    """Until Ctrl-C or a request to end, so that what was started here is stopped in order."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    while not stopped.wait(3600):
+        pass

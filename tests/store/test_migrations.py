@@ -110,22 +110,44 @@ def test_a_second_upgrade_changes_nothing(migrated_url: str, engine: Engine) -> 
 
 
 def test_upgrades_at_once_do_not_harm_each_other(database_url: str, empty_engine: Engine) -> None:
-    """Several workers may start on an empty database together: here three processes."""
-    code = f"from app.db import upgrade; upgrade({database_url!r})"
+    """Several workers may start on an empty database together: here three processes, off at one signal."""
+    code = (
+        "import app.migrations.models; from app.db import upgrade;"
+        f"print('ready', flush=True); input(); upgrade({database_url!r})"
+    )
     started = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=APP.parent, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=APP.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(3)
     ]
     try:
-        said = [process.communicate(timeout=DEADLINE_SECONDS)[1].decode() for process in started]
+        said = _signal_all(started)
     finally:
         for process in started:
             process.kill()
             process.communicate()
-    assert said == ["", "", ""]
-    assert [process.returncode for process in started] == [0, 0, 0]
+    assert said == [""] * 3
+    assert [process.returncode for process in started] == [0] * 3
     with reading(empty_engine) as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(audit_head)) == 1
+
+
+def _signal_all(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Let all go once all are ready; what each then said on stderr."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=DEADLINE_SECONDS)[1] for process in processes]
 
 
 def test_an_interrupted_upgrade_leaves_nothing(database_url: str, empty_engine: Engine) -> None:

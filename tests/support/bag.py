@@ -32,7 +32,6 @@ COVERED: dict[str, bytes] = {
     "data/providers/000001.answer.json": b'{"jsonrpc": "2.0"}\n',
     "data/providers/000001.request.json": b"{}",
     "data/providers/requests.json": b"[]",
-    "data/statements.json": b'["s"]',
 }
 LATER: dict[str, bytes] = {"VERIFY.md": b"# Verify\n", "data/report.en.pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"}
 

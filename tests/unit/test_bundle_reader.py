@@ -286,6 +286,12 @@ def test_names_that_climb_or_confuse_are_rejected(
     assert reject_bytes(zip_of(entries)).file == CONTAINER
 
 
+def test_a_second_folder_is_told_as_such(files: dict[str, bytes], reject_bytes: Reject) -> None:
+    entries = [(f"{FOLDER}/{path}", files[path]) for path in sorted(files)]
+    error = reject_bytes(zip_of([*entries, ("quittance-other/z", b"")]))
+    assert (error.file, error.reason) == (CONTAINER, "the files don't stand in one folder")
+
+
 def test_names_out_of_order_or_twice_are_rejected(files: dict[str, bytes], reject_bytes: Reject) -> None:
     entries = [(f"{FOLDER}/{path}", files[path]) for path in sorted(files)]
     assert reject_bytes(zip_of([*entries[1:], entries[0]])).file == CONTAINER

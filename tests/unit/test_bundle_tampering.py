@@ -92,6 +92,12 @@ def test_cut_off_anywhere(tmp_path: Path) -> None:
         assert rejection(bundle).file == CONTAINER, length
 
 
+def test_a_content_cut_off_or_longer_than_the_file_is_told_before_it_is_read(tmp_path: Path) -> None:
+    bundle = build_bag(tmp_path)
+    os.truncate(bundle, content_ranges(bundle)["data/ledger.json"].stop - 1)
+    assert rejection(bundle).reason == "ends within data/ledger.json"
+
+
 def test_a_byte_taken_out_or_put_in_anywhere(tmp_path: Path) -> None:
     bundle = build_bag(tmp_path)
     data, victim, chance = bundle.read_bytes(), tmp_path / "victim.zip", random.Random(3)

@@ -178,7 +178,7 @@ def get_assessment(
     as_of: InstantField | None = None,
     known_at: InstantField | None = None,
 ) -> Response:
-    """What is covered, what is open, and what was not searched. Never says that a debt was not paid."""
+    """What is covered, what is open, and what was not searched."""
     assessment = _assess(caller, debt_id=debt_id, as_of=as_of, known_at=known_at)
     return JSONResponse(assessment_document(assessment, forms=CHECKSUMMED, inline_max=INLINE_CANDIDATES_MAX))
 

@@ -39,6 +39,10 @@ _CHAIN_IDS = range(10**9, 2**31)
 _PARTIES = {"creditor": "Harbour Lending Ltd", "debtor": "Ada Lin"}
 
 
+# Given the service's URL, the operator's key and the demo's document.
+Keep = Callable[[str, str, dict[str, Any]], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
     """How the demo is shown: a line for each step, a bar for the reading."""
@@ -52,8 +56,11 @@ class AnvilMissing(EnvironmentProblem):
     """There is no test node to play on."""
 
 
-def run_demo(*, folder: Path, watcher: Watcher) -> dict[str, Any]:
-    """Play the story and answer with the document that `--json` prints. Raises EnvironmentProblem."""
+def run_demo(*, folder: Path, watcher: Watcher, keep: Keep | None = None) -> dict[str, Any]:
+    """Play the story and answer with the document that `--json` prints. Raises EnvironmentProblem.
+
+    `keep` is called with that document while service and node are still up.
+    """
     now = utc_now()
     chain_id = _CHAIN_IDS[secrets.randbelow(len(_CHAIN_IDS))]
     home = folder / f"{now:%Y%m%dT%H%M%S}-{chain_id}"
@@ -69,7 +76,7 @@ def run_demo(*, folder: Path, watcher: Watcher) -> dict[str, Any]:
         )
         resources = build_resources(settings)
         try:
-            return _play(node=node, resources=resources, watcher=watcher, home=home)
+            return _play(node=node, resources=resources, watcher=watcher, home=home, keep=keep)
         finally:
             resources.close()
 
@@ -82,7 +89,9 @@ def _anvil() -> Path:
     return Path(path)
 
 
-def _play(*, node: DevNode, resources: Resources, watcher: Watcher, home: Path) -> dict[str, Any]:
+def _play(
+    *, node: DevNode, resources: Resources, watcher: Watcher, home: Path, keep: Keep | None
+) -> dict[str, Any]:
     egress = EgressPolicy.parse(f"127.0.0.1:{node.port}")
     with RpcClient(node.url, policy=egress) as rpc:
         stage = story.set_stage(node=node, rpc=rpc, told=watcher.told)
@@ -101,12 +110,11 @@ def _play(*, node: DevNode, resources: Resources, watcher: Watcher, home: Path) 
             assessment = api.get(f"/v1/debts/{debt_id}/assessment")
             watcher.step("The bundle is built, from answers asked for again, and sealed")
             evidence = _seal(api, resources=resources, debt_id=debt_id)
-    watcher.step("The bundle is verified offline; then one byte is flipped")
-    return {
-        "debt_id": debt_id,
-        "assessment": assessment,
-        **_check(evidence, home=home),
-    }
+            watcher.step("The bundle is verified offline; then one byte is flipped")
+            document = {"debt_id": debt_id, "assessment": assessment, **_check(evidence, home=home)}
+            if keep is not None:
+                keep(str(api.client.base_url), key.plain, document)
+    return document
 
 
 def _record(api: Api, *, stage: story.Stage) -> str:
