@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from chains.devnode import DevNode
 from tests.support.anvil import anvil
@@ -14,6 +15,11 @@ from tests.support.postgres import fresh_database, postgres_server
 from tools import get_anvil
 
 REAL_BLOCKS = "QUITTANCE_REAL_BLOCKS"
+
+
+# A busy machine is not a failure: no test asserts a wall time, so hypothesis must not either.
+settings.register_profile("quittance", deadline=None, print_blob=True)
+settings.load_profile("quittance")
 
 
 @pytest.fixture(scope="session")

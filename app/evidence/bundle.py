@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import noto_cjk_sans_otc
+
 from app.assessment import statements
 from app.assessment.assess import assess
 from app.assessment.document import LOWER_CASE, Forms, assessment_document
@@ -32,6 +34,8 @@ from app.resources import Outside
 from chains.types import ChainId, Transfer
 
 PRODUCT = "Quittance"
+# Chinese, Japanese and Korean names; typst's own fonts hold the other scripts.
+CJK_FONTS = Path(noto_cjk_sans_otc.__file__).parent
 Step = Callable[[str, int, int], None]
 
 
@@ -162,6 +166,7 @@ def _report(assessment: Assessment, *, case: Case, root: str, manifest: bytes, f
         content=content,
         attachments={"manifest.json": manifest},
         created_at=case.created_at,
+        font_paths=(CJK_FONTS,),
     )
 
 

@@ -280,7 +280,9 @@ def test_a_proxy_names_its_implementation(bench: Bench, slot: str) -> None:
 
 
 UNSURE = {
-    "an error": faults.rpc_error(-32000, "missing trie node"),
+    "an error": faults.rpc_error(-32000, "missing trie node", method="eth_call"),
+    "a limit": faults.rpc_error(429, "too many requests", method="eth_call"),
+    "no block": faults.rpc_error(-32001, "Resource not found", method="eth_call"),
     "null": faults.altered_result("eth_call", lambda _: None),
 }
 
@@ -291,5 +293,8 @@ def test_a_node_that_cannot_say_is_not_a_token_without_decimals(bench: Bench, na
     with faulty_proxy(bench.node) as proxy:
         policy = EgressPolicy.parse(f"127.0.0.1:{proxy.port}")
         proxy.fail(UNSURE[name])
-        with RpcClient(proxy.url, policy=policy) as rpc, pytest.raises(NodeError):
+        with (
+            RpcClient(proxy.url, policy=policy, sleep=lambda _: None) as rpc,
+            pytest.raises(NodeError),
+        ):
             read_token(EvmClient(rpc, bench.node.chain), token, block)

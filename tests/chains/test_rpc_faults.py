@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -216,6 +217,16 @@ def test_a_lasting_fault_is_named_at_once(bench: Bench, name: str) -> None:
     assert type(caught.value) is expected
     assert len(bench.proxy.requests) == 1
     assert bench.waits == []
+
+
+def test_a_compressed_answer_is_not_unpacked(bench: Bench) -> None:
+    """Even a small and true one: it was not asked for, and its raw bytes would be no plain evidence."""
+    truth = bench.rpc().call("eth_chainId").body
+    bench.proxy.fail(
+        lambda exchange: exchange.send(gzip.compress(truth), headers={"Content-Encoding": "gzip"})
+    )
+    with pytest.raises(BadAnswer, match="compressed"):
+        bench.rpc().call("eth_chainId")
 
 
 def test_a_wrong_chain_says_which(bench: Bench) -> None:

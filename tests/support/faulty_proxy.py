@@ -261,12 +261,16 @@ def drip_header(exchange: Exchange) -> None:
 # -- faults of the node
 
 
-def rpc_error(code: int, message: str) -> Fault:
+def rpc_error(code: int, message: str, *, method: str | None = None) -> Fault:
+    """An error object for every call, or only for those of one method."""
+
     def fault(exchange: Exchange) -> None:
         error = {"code": code, "message": message}
         calls = exchange.asked if isinstance(exchange.asked, list) else [exchange.asked]
+        if method is not None and all(call["method"] != method for call in calls):
+            return pass_on(exchange)
         answers = [{"jsonrpc": "2.0", "id": call["id"], "error": error} for call in calls]
-        exchange.send_json(answers if isinstance(exchange.asked, list) else answers[0])
+        return exchange.send_json(answers if isinstance(exchange.asked, list) else answers[0])
 
     return fault
 
