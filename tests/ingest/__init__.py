@@ -1,0 +1,1 @@
+"""Reading chains into the store, on real nodes and through faults."""
