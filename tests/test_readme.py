@@ -1,0 +1,49 @@
+"""What the README says, done literally."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLE_SECONDS_MAX = 180
+
+
+def test_the_two_commands_are_named() -> None:
+    assert "./run demo" in README
+    assert "./run test" in README
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", README))))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+def test_the_pasted_example_works(anvil_path: Path) -> None:
+    block = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    shell = subprocess.Popen(
+        ["bash", "-c", block[1]],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"QUITTANCE_ANVIL": str(anvil_path)},
+        start_new_session=True,
+    )
+    try:
+        out, err = shell.communicate(timeout=EXAMPLE_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        # The demo it started in the background is of the same group.
+        os.killpg(shell.pid, signal.SIGTERM)
+        raise
+    assert "recorded pty_" in out, err
+    assert "LOAN-2026-7 PARTIAL not covered: 3000 to 5000" in out
+    assert "undecided: 2000 ['unknown-payer']" in out
+    assert not (ROOT / "data" / "demo" / "keep.json").exists()
