@@ -38,7 +38,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def make_engine(url: str, *, wait_seconds: int = _WAIT_SECONDS_MAX) -> Engine:
     """An engine for a SQLite file or PostgreSQL; connects to nothing yet.
 
-    A writer waits `wait_seconds` for another writer, then DatabaseLocked is raised.
+    A writer waits `wait_seconds` for another writer, then DatabaseLocked is raised. Errors leave out the
+    values of their query, which are names, notes and URLs with keys, and would end in a log.
     """
     parsed = _parse(url)
     make = _sqlite_engine if parsed.get_backend_name() == "sqlite" else _postgresql_engine
@@ -71,6 +72,7 @@ def _sqlite_engine(url: URL, *, wait_seconds: int) -> Engine:
         connect_args={"timeout": wait_seconds},
         pool_size=_SQLITE_CONNECTIONS_MAX,
         max_overflow=0,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -103,6 +105,7 @@ def _postgresql_engine(url: URL, *, wait_seconds: int) -> Engine:
         pool_size=_POSTGRESQL_CONNECTIONS_KEPT,
         max_overflow=_POSTGRESQL_CONNECTIONS_MAX - _POSTGRESQL_CONNECTIONS_KEPT,
         pool_pre_ping=True,
+        hide_parameters=True,
     )
 
 

@@ -16,6 +16,10 @@ class Fault:
     pointer: str
     detail: str
 
+    def __str__(self) -> str:
+        """The pointer is empty where the whole of it is wrong."""
+        return f"{self.pointer}: {self.detail}" if self.pointer else self.detail
+
 
 class QuittanceError(Exception):
     """Something this software refuses or cannot do, said in one plain sentence."""
@@ -30,7 +34,7 @@ class InvalidInput(QuittanceError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
-        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in self.faults))
+        super().__init__("; ".join(str(fault) for fault in self.faults))
 
 
 class NotFound(QuittanceError):

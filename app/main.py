@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from app.api import problems
 from app.api.fields import CHECKSUMMED
+from app.api.limits import BodyLimit
 from app.api.routes import chains, debts, evidence, health, parties, transfers
 from app.evidence.service import SealingTools
 from app.resources import Resources
@@ -60,6 +61,7 @@ def create_app(resources: Resources, *, with_worker: bool = True) -> FastAPI:
     )
     app.state.resources = resources
     app.state.wake = _nobody_to_wake
+    app.add_middleware(BodyLimit)
     problems.install(app)
     app.include_router(health.router)
     for module in (chains, parties, debts, transfers, evidence):

@@ -68,10 +68,11 @@ def display_units(units: int, *, decimals: int) -> str:
 def rescale_units(units: int, *, decimals: int, to_decimals: int, up: bool) -> int:
     """The same face value in an asset with other decimals, rounded down, or `up` to the next unit.
 
-    Rounding up is for bounds that must not accuse: what may be covered is never understated.
+    Rounding up is for bounds that must not accuse: what may be covered is never understated. The result
+    may exceed what a token can hold; it is never cut off, or the parts would not add up.
     """
     if to_decimals >= decimals:
-        return min(units * _power_of_ten(to_decimals - decimals), UINT256_MAX)
+        return units * _power_of_ten(to_decimals - decimals)
     scale = _power_of_ten(decimals - to_decimals)
     return -(-units // scale) if up else units // scale
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import unquote
 
 import httpcore2
 import httpx2
@@ -27,6 +28,10 @@ _CONNECT_TRIES_MAX = 3
 _ENTRY = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:./]+)\]|(?P<four>[^\s:\[\]]+)):(?P<port>[1-9][0-9]{0,4})")
 # A last label of digits would be read as an IPv4 address by some resolvers.
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]*[a-z_-][a-z0-9_-]*")
+
+_SEPARATORS = re.compile(r"[/?&=#;,]")
+# Shorter parts, such as v3, are in every message, and no key is that short.
+_KEY_CHARS_MIN = 6
 
 # Anything else in a host, such as escapes or a zone index, is somebody trying something.
 _PLAIN_HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}")
@@ -162,6 +167,17 @@ def redact_url(url: str) -> str:
     host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
     port = "" if parsed.port is None else f":{parsed.port}"
     return f"{parsed.scheme}://{host}{port}"
+
+
+def hide_secrets(text: str, *, url: str) -> str:
+    """`text` without the parts of this URL that may be a key: some nodes repeat them in what they answer."""
+    _, _, tail = url.partition("://")
+    _, _, tail = tail.partition("/")
+    words = {word for form in (tail, unquote(tail)) for word in (form, *_SEPARATORS.split(form))}
+    for word in sorted(words, key=len, reverse=True):
+        if len(word) >= _KEY_CHARS_MIN:
+            text = text.replace(word, "…")
+    return text
 
 
 def check_url(url: str) -> httpx2.URL:

@@ -6,10 +6,12 @@ method means is the business of `chains.evm.client`.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -25,10 +27,21 @@ from chains.errors import (
     NodeUnreachable,
     RpcError,
 )
-from chains.guard import EgressPolicy, GuardedTransport, Resolve, check_url, redact_url, resolve_host
+from chains.guard import (
+    EgressPolicy,
+    GuardedTransport,
+    Resolve,
+    check_url,
+    hide_secrets,
+    redact_url,
+    resolve_host,
+)
 from chains.jsonrpc import ErrorObject, MalformedAnswer
 
 T = TypeVar("T")
+
+# It logs every URL whole at INFO, and the keys of RPC providers are in URLs.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 # A repeated write could act twice, so only these are sent again after a broken connection.
 _REPEATABLE = (
@@ -106,6 +119,7 @@ class RpcClient:
         resolve: Resolve = resolve_host,
     ) -> None:
         self._url = check_url(url)
+        self._hide = partial(hide_secrets, url=url)
         self.node = redact_url(url)
         self.limits = limits
         self._sleep = sleep
@@ -260,22 +274,26 @@ class RpcClient:
         # Some providers send a JSON-RPC error, with a hint in it, beside an HTTP status of 4xx or 5xx.
         error = jsonrpc.read_error(body)
         if error is not None:
-            return RpcError(node=self.node, code=error.code, message=error.message)
+            return RpcError(node=self.node, code=error.code, message=self._hide(error.message))
         return BadAnswer(node=self.node, detail=f"answered HTTP status {status}")
 
     def _read(self, reader: Callable[[], T]) -> T:
         try:
             return reader()
         except MalformedAnswer as error:
-            raise BadAnswer(node=self.node, detail=str(error)) from error
+            raise self.bad_answer(error) from error
+
+    def bad_answer(self, reason: Exception) -> BadAnswer:
+        """What makes an answer unusable, as an error that names the node and repeats no key to it."""
+        return BadAnswer(node=self.node, detail=self._hide(str(reason)))
 
     def _result(self, outcome: Any | ErrorObject) -> Any:
         if not isinstance(outcome, ErrorObject):
             return outcome
         if outcome.asks_to_wait:
-            detail = f"answered error {outcome.code}: {outcome.message}"
+            detail = f"answered error {outcome.code}: {self._hide(outcome.message)}"
             raise _Transient(NodeRateLimited(node=self.node, detail=detail))
-        raise RpcError(node=self.node, code=outcome.code, message=outcome.message)
+        raise RpcError(node=self.node, code=outcome.code, message=self._hide(outcome.message))
 
     def _failure(self, kind: type[NodeError], detail: str, cause: Exception) -> NodeError:
         """A failure whose cause survives the retry loop."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from sqlalchemy.engine import Connection
 
+from app.api.openapi import unknown_queries
 from app.api.problems import Unauthenticated
 from app.db import reading
 from app.debts.parties import Actor
@@ -26,6 +28,8 @@ from app.tenants import idempotency
 from app.tenants.service import Principal, authenticate
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key of a tenant, `qk_…`.")
+_PLAIN = re.compile("[!-~]{1,100}")
+_REPEAT = "On POST: for a day, the same key with the same body gets the same answer, and nothing twice."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,9 @@ def resources_of(request: Request) -> Resources:
 def authenticated(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=255, pattern="^[ -~]*$", description=_REPEAT)
+    ] = None,
 ) -> Caller:
     resources = resources_of(request)
     principal = None
@@ -112,6 +118,10 @@ def authenticated(
     if principal is None:
         msg = "Send an API key of your tenant: Authorization: Bearer qk_…"
         raise Unauthenticated(msg)
+    unknown = unknown_queries(request)
+    if unknown:
+        detail = "This call has no such parameter."
+        raise InvalidInput([Fault(pointer=f"?{name}", detail=detail) for name in unknown])
     return Caller(
         resources=resources,
         principal=principal,
@@ -134,24 +144,27 @@ Sealer = Annotated[Caller, Depends(_with_scope("seal"))]
 Admin = Annotated[Caller, Depends(_with_scope("admin"))]
 
 
-def page(items: list[dict[str, Any]], *, next_cursor: list[Any] | None) -> JSONResponse:
+def page(items: list[dict[str, Any]], *, of: str, next_cursor: list[Any] | None) -> JSONResponse:
     """A page of a list. The cursor is opaque to clients, and absent on the last page."""
     body: dict[str, Any] = {"items": items}
     if next_cursor is not None:
-        raw = json.dumps(next_cursor, separators=(",", ":")).encode()
+        raw = json.dumps([of, *next_cursor], separators=(",", ":")).encode()
         body["cursor"] = base64.urlsafe_b64encode(raw).decode().rstrip("=")
     return JSONResponse(body)
 
 
-def read_cursor(text: str | None, *, kinds: tuple[type, ...]) -> list[Any] | None:
-    """What a cursor of ours holds. Raises InvalidInput at ?cursor."""
+def read_cursor(text: str | None, *, of: str, kinds: tuple[type, ...]) -> list[Any] | None:
+    """What a cursor of this list holds. Raises InvalidInput at ?cursor."""
     if text is None:
         return None
     try:
         raw = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        values = json.loads(raw)
-        if isinstance(values, list) and [type(each) for each in values] == list(kinds):
-            return values
-    except (binascii.Error, ValueError, RecursionError):
+        list_name, *values = json.loads(raw)
+        # Ours hold ids and numbers; other text might not even be storable.
+        texts = [each for each in values if isinstance(each, str)]
+        right = list_name == of and [type(each) for each in values] == list(kinds)
+        if right and all(map(_PLAIN.fullmatch, texts)):
+            return list(values)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         pass
     raise InvalidInput([Fault(pointer="?cursor", detail="Not a cursor that this list has given.")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -26,6 +27,8 @@ CHECKSUMMED = Forms(address=checksummed, account=format_account, asset=format_as
 """Addresses as people compare them, in EIP-55 form."""
 
 _ADDRESS = "0x[0-9a-fA-F]{40}"
+# Python also reads weeks and days without dashes.
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CHAIN = "eip155:[1-9][0-9]{0,18}"
 
 
@@ -73,7 +76,10 @@ def _read_instant(value: Any) -> datetime:
 def _read_date(value: Any) -> date:
     if isinstance(value, date):
         return value
-    return date.fromisoformat(_text(value))
+    if _DAY.fullmatch(text := _text(value)) is None:
+        msg = "a day is written as 2026-01-31"
+        raise ValueError(msg)
+    return date.fromisoformat(text)
 
 
 def _readable(value: str) -> str:

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.api.openapi import methods_at
 from app.errors import (
     Conflict,
     EnvironmentProblem,
@@ -42,6 +43,7 @@ _STATUS_TITLES = {
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "This method is not offered here"),
     413: ("too-large", "The request is too large"),
+    416: ("range", "There is no such part"),
 }
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -66,16 +68,14 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem responses of a route, for its OpenAPI entry. Every route may also answer these three."""
+    return {status: documented_one(status) for status in sorted({*statuses, 401, 422, 503})}
+
+
+def documented_one(status: int) -> dict[str, Any]:
     titles = {status: title for _, status, _, title in _KINDS} | {
         status: title for status, (_, title) in _STATUS_TITLES.items()
     }
-    return {
-        status: {
-            "description": titles[status],
-            "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}},
-        }
-        for status in sorted({*statuses, 401, 422, 503})
-    }
+    return {"description": titles[status], "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}}}
 
 
 def install(app: FastAPI) -> None:
@@ -125,7 +125,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
         status=422,
         slug="invalid-input",
         title="Something in the request breaks a rule",
-        detail="; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults),
+        detail="; ".join(str(fault) for fault in faults),
         faults=faults,
     )
 
@@ -136,16 +136,29 @@ def _fault(found: Mapping[str, Any]) -> Fault:
     if found["type"] == "json_invalid":
         return Fault(pointer="", detail="The body is not JSON.")
     if place == "body":
-        return Fault(pointer="".join(f"/{part}" for part in path), detail=detail)
+        return Fault(pointer="".join(f"/{_escaped(part)}" for part in path), detail=detail)
     return Fault(pointer=f"?{'.'.join(str(part) for part in path)}", detail=detail)
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _escaped(part: str | int) -> str:
+    """One step of a JSON pointer (RFC 6901). The name of an unknown field is anybody's text."""
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def status_problem(*, status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem that HTTP itself names."""
+    slug, title = _STATUS_TITLES.get(status, ("http", "The request can't be served"))
+    return problem(status=status, slug=slug, title=title, detail=detail, headers=headers)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this kind.
-    slug, title = _STATUS_TITLES.get(error.status_code, ("http", "The request can't be served"))
-    return problem(
-        status=error.status_code, slug=slug, title=title, detail=str(error.detail), headers=error.headers
-    )
+    headers = dict(error.headers or {})
+    methods = methods_at(request) if error.status_code == 405 else []
+    if methods:
+        # The router names the methods of the first route at this path only.
+        headers["Allow"] = ", ".join(methods)
+    return status_problem(status=error.status_code, detail=str(error.detail), headers=headers)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -5,7 +5,7 @@ Inside a bundle all hex is lower case; the doors write EIP-55. `Forms` says whic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from app.assessment import statements
 from app.assessment.values import Assessment, Gap, InstallmentState, Interval, ScopeRow
+from app.matching.allocate import AllocationLine
 from app.matching.attribute import Candidate, Payment
 from app.money import format_units
 from chains.types import AccountId, Address, AssetId, Transfer
@@ -38,6 +39,7 @@ def assessment_document(assessment: Assessment, *, forms: Forms, inline_max: int
     debt = assessment.facts.debt
     candidates = assessment.attribution.candidates
     decimals = debt.asset.decimals
+    lines = assessment.allocation.by_payment()
     return {
         "debt_id": debt.id,
         "as_of": statements.instant(assessment.as_of),
@@ -58,7 +60,8 @@ def assessment_document(assessment: Assessment, *, forms: Forms, inline_max: int
         "not_covered": _interval(assessment.not_covered, decimals=decimals),
         "installments": [_installment(assessment, state) for state in assessment.installments],
         "payments": [
-            _payment(assessment, payment, forms=forms) for payment in assessment.attribution.payments
+            _payment(assessment, payment, lines=lines.get(payment.transfer.id, ()), forms=forms)
+            for payment in assessment.attribution.payments
         ],
         "candidates": [candidate_document(assessment, each, forms=forms) for each in candidates[:inline_max]],
         "candidates_total": len(candidates),
@@ -118,7 +121,9 @@ def _known_transfer(assessment: Assessment, transfer: Transfer, *, forms: Forms)
     )
 
 
-def _payment(assessment: Assessment, payment: Payment, *, forms: Forms) -> dict[str, Any]:
+def _payment(
+    assessment: Assessment, payment: Payment, *, lines: Sequence[AllocationLine], forms: Forms
+) -> dict[str, Any]:
     decimals = assessment.facts.debt.asset.decimals
     return {
         "transfer": _known_transfer(assessment, payment.transfer, forms=forms),
@@ -131,8 +136,7 @@ def _payment(assessment: Assessment, payment: Payment, *, forms: Forms) -> dict[
                 "amount_units": str(line.units),
                 "rule": line.rule,
             }
-            for line in assessment.allocation.lines
-            if line.payment is payment
+            for line in lines
         ],
     }
 

@@ -25,6 +25,7 @@ from chains.types import AccountId, BlockRef, ChainId
 NOTHING_READ = "no final block of the window was read"
 NO_ACCOUNT = "no account of the creditor is on record for this chain"
 NOT_FINAL_YET = "no final block later than the end of the window was read"
+NOT_LOCATED = "the blocks at the ends of the window were not found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +127,20 @@ def scope_row(connection: Connection, *, searched: Searched, debt: Debt, as_of: 
     gaps: list[Gap] = []
     if not searched.accounts:
         gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=NO_ACCOUNT))
-    last = end.before if end is not None else _newest(searched)
     first = None if start is None else start.after
-    if first is None or last is None:
-        gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=NOTHING_READ))
+    last = _last_known(connection, searched=searched, end_time=end_time) if end is None else end.before
+    if first is not None and end is not None and (last is None or last.number < first.number):
+        first = last = None  # No block lies in the window, so there was nothing to read.
+    elif first is None or last is None:
+        reason = NOT_LOCATED if searched.coverage else NOTHING_READ
+        gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=reason))
         first = last = None
     elif end is None:
-        gaps.append(_gap(chain_id, account=None, first=last.number + 1, last=None, reason=NOT_FINAL_YET))
-    if first is not None and last is not None and first.number <= last.number:
+        reason = NOT_LOCATED if _newest_time(searched) >= end_time else NOT_FINAL_YET
+        gaps.append(_gap(chain_id, account=None, first=last.number + 1, last=None, reason=reason))
+        first, last = (first, last) if first.number <= last.number else (None, None)
+    if first is not None and last is not None:
         gaps += _unread(searched, Blocks(first.number, last.number))
-    elif first is not None:
-        first = last = None  # No block lies in the window, so there was nothing to read.
     return ScopeRow(
         chain=chain_id,
         chain_name=searched.chain.name,
@@ -149,9 +153,16 @@ def scope_row(connection: Connection, *, searched: Searched, debt: Debt, as_of: 
     )
 
 
-def _newest(searched: Searched) -> BlockRef | None:
-    """The last block that was read for any account, where the end of the window is not on record."""
-    return max((each.last for each in searched.coverage), key=lambda block: block.number, default=None)
+def _last_known(connection: Connection, *, searched: Searched, end_time: int) -> BlockRef | None:
+    """The newest block known to lie in the window, where its last one is not on record."""
+    newest = max((each.last for each in searched.coverage), key=lambda block: block.number, default=None)
+    if newest is None or newest.time < end_time:
+        return newest
+    return block_store.block_before(connection, chain_id=searched.chain.id, time=end_time)
+
+
+def _newest_time(searched: Searched) -> int:
+    return max(each.last.time for each in searched.coverage)
 
 
 def _unread(searched: Searched, wanted: Blocks) -> list[Gap]:

@@ -22,9 +22,9 @@ from app.db import reading
 from app.debts import store as debt_store
 from app.debts.terms import AccountBinding, Debt, Party
 from app.errors import Fault, InvalidInput, NotFound
+from app.ingest.locate import block_at
 from app.ingest.nodes import open_node
 from app.ingest.ranges import Blocks
-from app.ingest.read import block_at
 from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store import transfers as transfer_store
@@ -51,7 +51,9 @@ def assess_debt(
 
     Raises NotFound and InvalidInput (/as_of, /known_at).
     """
-    known_at = question.known_at or clock()
+    now = clock()
+    # What will be recorded later is not known yet: a later time would not give the same answer again.
+    known_at = min(question.known_at or now, now)
     locate_window(engine=engine, question=question, known_at=known_at, outside=outside, clock=clock)
     with reading(engine) as connection:
         debt = find_debt(connection, question=question, known_at=known_at)

@@ -6,9 +6,10 @@ now; each language is one table of the same keys, so that a lawyer reviews a who
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
+from app.assessment.found import Found, sort_found
 from app.assessment.values import (
     Assessment,
     InstallmentState,
@@ -17,10 +18,11 @@ from app.assessment.values import (
     ScopeRow,
     Timing,
 )
+from app.clock import from_unix_seconds, to_rfc3339, to_unix_seconds
 from app.matching.allocate import DUE_DATE_ORDER
-from app.matching.attribute import Candidate, Reason
-from app.money import display_units
-from chains.types import BlockRef
+from app.matching.attribute import Candidate
+from app.money import display_units, format_units
+from chains.types import BlockRef, Transfer
 
 DOES_NOT_DECIDE = "This report does not decide whether the debt was paid."
 NOT_TIMESTAMPED = "Not timestamped by a third party."
@@ -31,6 +33,7 @@ NO_SIGNED_STATEMENT = (
     "and waiver."
 )
 UNLESS_UNDECIDED = "unless an undecided transfer covers it"
+UNLESS_UNDECIDED_EARLIER = "unless an undecided earlier transfer covers it"
 NOT_SEARCHED = (
     "the native coin and moves inside transactions",
     "chains not named here",
@@ -42,98 +45,105 @@ NOT_SEARCHED = (
 
 
 def instant(when: datetime) -> str:
-    """RFC 3339 in UTC, to the second."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """RFC 3339 in UTC, and exact: who asks again with a time that was printed gets the same answer."""
+    return to_rfc3339(when)
 
 
 def block_instant(block: BlockRef) -> str:
-    return instant(datetime.fromtimestamp(block.time, tz=UTC))
+    return instant(from_unix_seconds(block.time))
 
 
 def scope_sentences(assessment: Assessment) -> tuple[str, ...]:
-    """One paragraph for each chain of the scope (hazards.md's scope sentence)."""
+    """One paragraph for each chain of the scope (hazards.md's scope sentence).
+
+    What was not searched is said at the end of the last one: "not named here" is true of them all together.
+    """
     rows = assessment.facts.scope
     if not rows:
-        return ("Nothing was searched: no account of the creditor is recorded on a known chain.",)
-    return tuple(_scope_sentence(assessment, row) for row in rows)
+        return (f"Nothing was searched. {DOES_NOT_DECIDE} {NO_SIGNED_STATEMENT}",)
+    limits = (
+        f"{DOES_NOT_DECIDE} Among the things not searched: {'; '.join(NOT_SEARCHED)}; anything not named "
+        f"here was not searched either. {NO_SIGNED_STATEMENT}"
+    )
+    paragraphs = [_scope_sentence(assessment, row) for row in rows]
+    return (*paragraphs[:-1], f"{paragraphs[-1]} {limits}")
 
 
 def _scope_sentence(assessment: Assessment, row: ScopeRow) -> str:
-    parts = [_found(assessment, row)]
-    if row.gaps:
-        parts.append(
-            "Part of what had to be read was not read, and further transfers may exist there: "
-            + "; ".join(sorted({gap.reason for gap in row.gaps}))
-            + "."
-        )
-    parts += [
-        DOES_NOT_DECIDE,
-        (
-            f"Among the things not searched: {'; '.join(NOT_SEARCHED)}; "
-            "anything not named here was not searched either."
-        ),
-        NO_SIGNED_STATEMENT,
-    ]
-    return " ".join(parts)
+    found = _found(assessment, row)
+    if not row.gaps:
+        return found
+    reasons = "; ".join(sorted({gap.reason for gap in row.gaps}))
+    return (
+        f"{found} Part of what had to be read was not read, and further transfers may exist there: {reasons}."
+    )
 
 
 def _found(assessment: Assessment, row: ScopeRow) -> str:
+    where = f"On {row.chain_name} ({row.chain}),"
     if row.first is None or row.last is None:
-        return f"On {row.chain_name} ({row.chain}), no block of the window was read."
-    debt = assessment.facts.debt
-    owed = {asset.id: asset for asset in debt.assets}
-    to_creditor = {account.address for account in row.accounts}
-    candidates = [
-        each
-        for each in assessment.attribution.candidates
-        if each.transfer.chain == row.chain and each.transfer.recipient in to_creditor
-    ]
-    payments = [each for each in assessment.attribution.payments if each.transfer.chain == row.chain]
-    undecided = [each for each in candidates if each.transfer.asset in owed]
-    internal = [each for each in undecided if Reason.INTERNAL in each.reasons]
-    undecided = [each for each in undecided if Reason.INTERNAL not in each.reasons]
-    others = [each for each in candidates if each.transfer.asset not in owed]
-    found = [payment.transfer for payment in payments]
-    found += [candidate.transfer for candidate in (*undecided, *internal)]
-    total = _sum([(each.asset, each.amount_units) for each in found], assessment)
-    applied = sum(line.units for line in assessment.allocation.lines if line.payment in payments)
-    beyond = sum(payment.units for payment in payments) - applied
-    clauses = [
-        f"{len(payments)} ({_debt_amount(assessment, applied)}) applied to this debt",
-        f"0 ({_debt_amount(assessment, 0)}) applied to other debts between the same parties",
-        f"0 ({_debt_amount(assessment, 0)}) which the creditor says are not payments of this debt",
-        f"{len(undecided)} ({_candidates_sum(undecided, assessment)}) not decided",
-    ]
-    if beyond:
-        clauses.append(f"{_debt_amount(assessment, beyond)} of the payments exceed what was owed")
-    if internal:
-        clauses.append(f"{len(internal)} between accounts of list C")
-    symbols = ", ".join(asset.symbol for asset in debt.assets if asset.id.chain == row.chain)
+        times = f"from {instant(assessment.facts.debt.agreed_at)} to {instant(assessment.as_of)}"
+        if row.gaps:
+            return f"{where} the time {times} was not searched."
+        return f"{where} no block has a time {times}, so that there was nothing to search."
+    found = sort_found(assessment, row)
+    assets = assessment.facts.debt.assets
+    symbols = ", ".join(each.symbol for each in assets if each.id.chain == row.chain)
+    count = len(found.transfers)
     sentence = (
-        f"On {row.chain_name} ({row.chain}), blocks {row.first.number}-{row.last.number} "
+        f"{where} blocks {row.first.number}-{row.last.number} "
         f"({row.first.hash} of {block_instant(row.first)}; {row.last.hash} of {block_instant(row.last)}), "
-        f"{_count(len(found), 'transfer')} of {symbols} to the accounts in list C "
-        f"{'was' if len(found) == 1 else 'were'} found, {total} in total: {'; '.join(clauses)}."
+        f"{_count(count, 'transfer')} of {symbols} to the accounts in list C "
+        f"{_one(count, 'was', 'were')} found, "
+        f"{_sum(assessment, row, found.transfers)} in total: {'; '.join(_heads(assessment, row, found))}."
     )
-    if others:
+    if found.other_tokens:
         sentence += (
-            f" Besides, {_count(len(others), 'transfer')} of other tokens to these accounts "
-            f"{'is' if len(others) == 1 else 'are'} listed among the candidates."
+            f" Besides, {_count(found.other_tokens, 'transfer')} of other tokens to these accounts "
+            f"{_one(found.other_tokens, 'is', 'are')} listed among the candidates."
+        )
+    if found.out_of_time:
+        sentence += (
+            f" Not counted: {_count(found.out_of_time, 'transfer')} to these accounts outside the time for "
+            "which they are on record as the creditor's."
         )
     return sentence
 
 
-def _sum(amounts: Sequence[tuple[object, int]], assessment: Assessment) -> str:
-    parts = []
-    for asset in assessment.facts.debt.assets:
-        units = sum(amount for asset_id, amount in amounts if asset_id == asset.id)
-        if units or asset.id == assessment.facts.debt.asset.id:
-            parts.append(f"{display_units(units, decimals=asset.decimals)} {asset.symbol}")
-    return " and ".join(parts)
+def _heads(assessment: Assessment, row: ScopeRow, found: Found) -> list[str]:
+    """Where each transfer found belongs. Counts and amounts add up to those of the whole sentence."""
+    nothing = _debt_amount(assessment, 0)
+    heads = [
+        f"{len(found.applied)} ({_debt_amount(assessment, found.discharged_units)}) applied to this debt",
+        f"0 ({nothing}) applied to other debts between the same parties",
+        f"0 ({nothing}) which the creditor says are not payments of this debt",
+        f"{len(found.undecided)} ({_sum(assessment, row, found.undecided)}) not decided",
+    ]
+    if found.beyond_units:
+        heads.append(
+            f"{_debt_amount(assessment, found.beyond_units)} of those applied is beyond what was owed"
+        )
+    if found.idle:
+        amount = _debt_amount(assessment, found.idle_units)
+        heads.append(f"{len(found.idle)} ({amount}) attributed to this debt, of which nothing was applied")
+    if found.internal:
+        heads.append(
+            f"{len(found.internal)} ({_sum(assessment, row, found.internal)}) between accounts of list C"
+        )
+    asset = assessment.facts.debt.asset
+    if any(each.asset != asset.id for each in found.payments):
+        heads.append(f"what is applied is taken at face value in {asset.symbol}, its sum rounded down")
+    return heads
 
 
-def _candidates_sum(candidates: Sequence[Candidate], assessment: Assessment) -> str:
-    return _sum([(each.transfer.asset, each.transfer.amount_units) for each in candidates], assessment)
+def _sum(assessment: Assessment, row: ScopeRow, transfers: Sequence[Transfer]) -> str:
+    """Asset by asset: amounts in different assets are never added."""
+    assets = [each for each in assessment.facts.debt.assets if each.id.chain == row.chain]
+    sums = {each: sum(one.amount_units for one in transfers if one.asset == each.id) for each in assets}
+    printed = [each for each in assets if sums[each]] or assets[:1]
+    return " and ".join(
+        f"{display_units(sums[each], decimals=each.decimals)} {each.symbol}" for each in printed
+    )
 
 
 def _debt_amount(assessment: Assessment, units: int) -> str:
@@ -145,15 +155,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _one(number: int, one: str, more: str) -> str:
+    return one if number == 1 else more
+
+
 def provider_reported(reading: Reading) -> str:
-    """The only sentence of this grade. An ERC-721 event has the same topic and is not listed: hence ERC-20."""
+    """The only sentence of this grade. ERC-721 has the same topic and is not listed: hence "ERC-20"."""
     return (
         f"Between {instant(reading.started_at)} and {instant(reading.finished_at)}, software run by "
-        f"{reading.operator} ({reading.relation}) sent the {reading.requests} requests in Annex P to "
-        f"{_count(reading.endpoints, 'endpoint')} chosen by {reading.chosen_by}. {reading.agreed} returned "
-        f"no ERC-20 Transfer event other than those listed, {reading.differed} returned others (all listed), "
-        f"{reading.failed} failed or answered in part. The endpoints were not shown to be independent of "
-        "each other and did not sign their answers."
+        f"{reading.operator} ({reading.relation}) sent the {_count(reading.requests, 'request')} in "
+        f"Annex P to {_count(reading.endpoints, 'endpoint')} chosen by {reading.chosen_by}. {reading.agreed} "
+        "returned no ERC-20 Transfer event other than those listed, "
+        f"{reading.differed} returned others (all listed), {reading.failed} failed or answered in part. "
+        "The endpoints were not shown to be independent of each other and did not sign their answers."
     )
 
 
@@ -165,50 +179,90 @@ def installment_sentence(assessment: Assessment, state: InstallmentState) -> str
         case Timing.OVERDUE:
             return _overdue(assessment, state)
         case Timing.NOT_YET_DUE:
-            return f"Not yet due at {instant(assessment.as_of)}."
-        case Timing.ON_TIME:
-            return _covered(state)
-        case Timing.LATE:
-            return f"{_covered(state)} {_late(assessment, state)}"
+            return _not_yet_late(assessment, state)
+        case Timing.ON_TIME | Timing.LATE:
+            return " ".join(_covered(assessment, state))
 
 
-def _covered(state: InstallmentState) -> str:
-    if state.not_covered is not None and state.not_covered.max_units > 0:
-        return "What is not covered lies within the agreed tolerance."
-    return (
-        "Transfers covering the amount were found and applied to this installment by "
-        f"{DUE_DATE_ORDER}. Whether they were made for this debt is not decided here."
-    )
+def timing_condition(assessment: Assessment, state: InstallmentState) -> str:
+    """What an undecided transfer may change of this timing; never to be left out where it is not empty."""
+    if state.timing is Timing.OVERDUE and _may_be_covered(assessment, state):
+        return UNLESS_UNDECIDED
+    if state.timing is Timing.LATE and _may_be_in_time(assessment, state):
+        return UNLESS_UNDECIDED_EARLIER
+    return ""
 
 
-def _late(assessment: Assessment, state: InstallmentState) -> str:
-    if state.completed_by is None:  # pragma: no cover - LATE has a covering block by definition.
-        return ""
-    block = state.completed_by.transfer.block
-    due = assessment.facts.debt.last_day_of(state.installment)
-    undecided_before = any(
-        each.value_not_agreed or each.counted_units
+def _may_be_covered(assessment: Assessment, state: InstallmentState) -> bool:
+    """By candidates laid here, or by those laid elsewhere, which leave the tolerance to this installment."""
+    intervals = [state.not_covered]
+    if assessment.facts.debt.tolerance_units:
+        intervals.append(assessment.not_covered)
+    return any(each is not None and each.min_units < each.max_units for each in intervals)
+
+
+def _may_be_in_time(assessment: Assessment, state: InstallmentState) -> bool:
+    last_second = to_unix_seconds(assessment.facts.debt.last_day_of(state.installment))
+    return any(
+        each.transfer.block.time <= last_second
         for each in assessment.attribution.candidates
-        if each.transfer.block.time <= due.timestamp()
+        if each.value_not_agreed or each.counted_units
     )
-    unless = " Unless an undecided earlier transfer covers it." if undecided_before else ""
+
+
+def _covered(assessment: Assessment, state: InstallmentState) -> Iterator[str]:
+    if state.applied_units < state.installment.amount_units:
+        yield "What is not covered lies within the recorded tolerance."
+    else:
+        yield (
+            "Transfers covering the amount were found and applied to this installment by "
+            f"{DUE_DATE_ORDER}. Whether they were made for this debt is not decided here."
+        )
+    if state.timing is Timing.LATE and state.covered_by is not None:
+        yield _late(assessment, state, block=state.covered_by.transfer.block)
+    elif _came_after(assessment, state):
+        yield "What came after the due time lies within the recorded tolerance."
+
+
+def _came_after(assessment: Assessment, state: InstallmentState) -> bool:
+    last_day = assessment.facts.debt.last_day_of(state.installment)
+    if not assessment.facts.debt.tolerance_units:
+        return False
+    lines = assessment.allocation.by_installment().get(state.installment.number, [])
+    return any(from_unix_seconds(line.payment.transfer.block.time) > last_day for line in lines)
+
+
+def _late(assessment: Assessment, state: InstallmentState, *, block: BlockRef) -> str:
+    delay = from_unix_seconds(block.time) - assessment.facts.debt.last_day_of(state.installment)
+    seconds = format_units(delay // timedelta(microseconds=1), decimals=6)
+    condition = timing_condition(assessment, state)
     return (
-        f"Late: first included in block {block.number}, time {block_instant(block)}, "
-        f"{block.time - int(due.timestamp())} seconds after the due time; block times are set by the block "
-        f"producer; the time of sending is not known.{unless}"
+        f"Late{f', {condition}' if condition else ''}: first included in block {block.number}, time "
+        f"{block_instant(block)}, {seconds} {'second' if seconds == '1' else 'seconds'} after the due time"
+        f"{_grace(assessment)}; block times are set by the block producer; the time of sending is not known."
     )
+
+
+def _not_yet_late(assessment: Assessment, state: InstallmentState) -> str:
+    if assessment.as_of <= state.installment.due_at:
+        return f"Not yet due: at {instant(assessment.as_of)} the due time has not passed."
+    grace = _count(assessment.facts.debt.grace_days, "day")
+    return f"Not yet late: at {instant(assessment.as_of)} the {grace} of grace have not passed."
 
 
 def _overdue(assessment: Assessment, state: InstallmentState) -> str:
-    interval = state.not_covered
-    if interval is None:  # pragma: no cover - OVERDUE is never said on a gap.
-        return ""
-    text = (
-        f"At {instant(assessment.as_of)}, after the due time, transfers covering "
-        f"{_debt_amount(assessment, interval.max_units)} of this installment were not among those found "
-        "and applied"
+    not_covered = state.installment.amount_units - state.applied_units
+    condition = timing_condition(assessment, state)
+    return (
+        f"At {instant(assessment.as_of)}, after the due time{_grace(assessment)}, transfers covering "
+        f"{_debt_amount(assessment, not_covered)} of this installment were not among those found "
+        f"and applied{f', {condition}' if condition else ''}."
     )
-    return f"{text}, {UNLESS_UNDECIDED}." if interval.min_units < interval.max_units else f"{text}."
+
+
+def _grace(assessment: Assessment) -> str:
+    days = assessment.facts.debt.grace_days
+    return f" and {_count(days, 'day')} of grace" if days else ""
 
 
 def candidate_sentence(assessment: Assessment, candidate: Candidate) -> str:
@@ -235,7 +289,7 @@ def would_change(assessment: Assessment) -> tuple[str, ...]:
         "A payment that was not searched for, once it is shown: through another account, asset or chain, "
         "or off chain; a set-off, waiver, extension or assignment."
     )
-    gap = "Reading what was not read." if assessment.facts.gaps else None
+    gap = "Reading what was not read." if assessment.facts.has_gap else None
     sentences = [candidate_sentence(assessment, each) for each in assessment.attribution.candidates]
     return (*sentences, *([gap] if gap else []), general)
 
@@ -248,21 +302,33 @@ def result_sentence(assessment: Assessment) -> str:
         case Result.UNDETERMINED:
             return f"At least {applied} of {owed} is covered by transfers found; the rest is not determined."
         case Result.FULL:
-            return f"Transfers found and applied cover the debt: {applied} of {owed}."
+            return _full(assessment, applied=applied, owed=owed)
         case Result.NONE_FOUND_IN_SCOPE:
             return f"No transfer in the searched scope was applied to this debt of {owed}.{_open(assessment)}"
         case Result.PARTIAL:
             return f"Transfers found and applied cover {applied} of {owed}.{_open(assessment)}"
 
 
+def _full(assessment: Assessment, *, applied: str, owed: str) -> str:
+    debt = assessment.facts.debt
+    least = "at least " if assessment.facts.has_gap else ""
+    if assessment.allocation.applied_units == debt.principal_units:
+        return f"Transfers found and applied cover the debt: {least}{applied} of {owed}."
+    tolerance = _debt_amount(assessment, debt.tolerance_units)
+    return (
+        f"Transfers found and applied cover {least}{applied} of {owed}; what is not covered lies within the "
+        f"recorded tolerance of {tolerance}."
+    )
+
+
 def _open(assessment: Assessment) -> str:
+    """What is left, where no gap leaves it unknown."""
     interval = assessment.not_covered
-    if interval is None:  # pragma: no cover - only UNDETERMINED lacks the interval.
-        return ""
-    if interval.min_units == interval.max_units:
-        return f" {_debt_amount(assessment, interval.max_units)} is not covered by them."
+    if interval is None or interval.min_units == interval.max_units:
+        rest = assessment.facts.debt.principal_units - assessment.allocation.applied_units
+        return f" {_debt_amount(assessment, rest)} is not covered by transfers found and applied."
     return (
         f" Between {_debt_amount(assessment, interval.min_units)} and "
-        f"{_debt_amount(assessment, interval.max_units)} is not covered by them, depending on transfers "
-        "that are not decided."
+        f"{_debt_amount(assessment, interval.max_units)} is not covered, depending on transfers that are not "
+        "decided."
     )

@@ -104,8 +104,9 @@ class Facts:
         return self.records.debt
 
     @property
-    def gaps(self) -> tuple[Gap, ...]:
-        return tuple(gap for row in self.scope for gap in row.gaps)
+    def has_gap(self) -> bool:
+        """Whether something that had to be read was not. Without a scope, nothing was."""
+        return not self.scope or any(row.gaps for row in self.scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +119,18 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallmentState:
-    """`not_covered` is None where a gap leaves it open. `completed_by` covered the last open unit."""
+    """`not_covered` is None where a gap leaves it open.
+
+    `covered_by` is the payment that left no more open than the tolerance; None where there is none, or
+    where the tolerance alone is enough.
+    """
 
     installment: Installment
     applied_units: int
     not_covered: Interval | None
     timing: Timing
     days_overdue: int | None
-    completed_by: Payment | None
+    covered_by: Payment | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,10 @@ def main() -> None:
     if sys.argv[1:2] == ["verify"]:
         sys.exit(verifier.main(sys.argv[2:]))
     from app.cli.commands import app  # noqa: PLC0415 - see the module's docstring.
+    from app.cli.output import configure_logs  # noqa: PLC0415
 
+    # Before any word runs: structlog's own default is stdout, where a script expects nothing but the answer.
+    configure_logs("console")
     app()
 
 

@@ -50,7 +50,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except InvalidInput as error:
         for fault in error.faults:
-            err.print(f"{fault.pointer}: {fault.detail}", style="red", markup=False)
+            err.print(str(fault), style="red", markup=False)
         raise typer.Exit(USAGE) from error
     except (EnvironmentProblem, ChainError, OSError) as error:
         err.print(str(error), style="red", markup=False)

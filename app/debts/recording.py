@@ -13,7 +13,15 @@ from app.audit.log import append
 from app.clock import to_rfc3339
 from app.debts import store
 from app.debts.parties import Actor
-from app.debts.terms import DUE_MAX, GRACE_DAYS_MAX, Debt, Installment, end_of_day, first_second
+from app.debts.terms import (
+    AGREED_MIN,
+    DUE_MAX,
+    GRACE_DAYS_MAX,
+    Debt,
+    Installment,
+    end_of_day,
+    first_second,
+)
 from app.errors import Conflict, Fault, InvalidInput
 from app.ids import new_id
 from app.ingest.store.assets import find_asset
@@ -139,18 +147,22 @@ def _rule_faults(new: NewDebt, faults: list[Fault], *, now: datetime) -> None:
         faults.append(Fault(pointer="/allocation_rule", detail=detail))
     if not 0 <= new.grace_days <= GRACE_DAYS_MAX:
         faults.append(Fault(pointer="/grace_days", detail=f"0 to {GRACE_DAYS_MAX} days."))
-    if new.agreed_at > now:
-        faults.append(Fault(pointer="/agreed_at", detail="The agreement lies in the future."))
     if not 1 <= len(new.installments) <= INSTALLMENTS_MAX:
         detail = f"A debt has 1 to {INSTALLMENTS_MAX} installments."
         faults.append(Fault(pointer="/installments", detail=detail))
+    faults += _date_faults(new, now=now)
+
+
+def _date_faults(new: NewDebt, *, now: datetime) -> Iterator[Fault]:
+    if new.agreed_at < AGREED_MIN:
+        yield Fault(pointer="/agreed_at", detail=f"Agreed before the year {AGREED_MIN.year}.")
+    if new.agreed_at > now:
+        yield Fault(pointer="/agreed_at", detail="The agreement lies in the future.")
     for index, each in enumerate(new.installments):
         if (each.due_at is None) == (each.due_on is None):
-            detail = "Give exactly one of due_at and due_on."
-            faults.append(Fault(pointer=f"/installments/{index}", detail=detail))
+            yield Fault(pointer=f"/installments/{index}", detail="Give exactly one of due_at and due_on.")
         elif (each.due_at and each.due_at > DUE_MAX) or (each.due_on and each.due_on > DUE_MAX.date()):
-            detail = f"Due later than the year {DUE_MAX.year}."
-            faults.append(Fault(pointer=f"/installments/{index}", detail=detail))
+            yield Fault(pointer=f"/installments/{index}", detail=f"Due later than the year {DUE_MAX.year}.")
 
 
 def _terms(new: NewDebt, *, assets: tuple[Asset, ...], zone: ZoneInfo, now: datetime) -> Debt:

@@ -14,7 +14,8 @@ from app.money import Asset
 from chains.types import AccountId
 
 GRACE_DAYS_MAX = 3650
-# Room for the grace days and any zone's offset below the last date that there is.
+# Room for the grace days and any zone's offset between the first and the last date that there are.
+AGREED_MIN = datetime(1900, 1, 1, tzinfo=UTC)
 DUE_MAX = datetime(9900, 1, 1, tzinfo=UTC)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +52,18 @@ class AccountBinding:
         return (self.valid_from is None or self.valid_from <= when) and (
             self.valid_until is None or when <= self.valid_until
         )
+
+    def is_needless_beside(self, other: AccountBinding) -> bool:
+        """Whether another binding of the same account is stronger and holds for the whole of its time."""
+        order = list(Basis)
+        stronger = order.index(other.basis) < order.index(self.basis)
+        starts = other.valid_from is None or (
+            self.valid_from is not None and other.valid_from <= self.valid_from
+        )
+        ends = other.valid_until is None or (
+            self.valid_until is not None and self.valid_until <= other.valid_until
+        )
+        return other.account == self.account and stronger and starts and ends
 
     def attributes_at(self, when: datetime, *, agreed_at: datetime) -> bool:
         """For naming a payer, a missing start is closed: see docs/decisions/0004.
@@ -110,8 +123,18 @@ class Debt:
         return (self.asset, *self.accepted_assets)
 
     def last_day_of(self, installment: Installment) -> datetime:
-        """The instant T after which the installment is late: periods are (start, T]."""
-        return installment.due_at + timedelta(days=self.grace_days)
+        """The instant T after which the installment is late: periods are (start, T].
+
+        Days of grace are calendar days in the debt's zone: one on which the clocks change may have 23 or
+        25 hours. Where the clock shows T twice or not at all, the later instant counts.
+        """
+        if not self.grace_days:
+            return installment.due_at
+        zone, grace = ZoneInfo(self.time_zone), timedelta(days=self.grace_days)
+        if installment.due_on is not None:
+            return end_of_day(installment.due_on + grace, zone=zone)
+        local = installment.due_at.astimezone(zone) + grace
+        return max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +150,7 @@ class DebtOutline:
 def end_of_day(day: date, *, zone: ZoneInfo) -> datetime:
     """The last whole second of that calendar day in that zone. Block times are whole seconds."""
     midnight = datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone)
-    return datetime.fromtimestamp(midnight.timestamp() - 1, tz=zone)
+    return midnight.astimezone(UTC) - timedelta(seconds=1)
 
 
 def first_second(when: datetime) -> int:

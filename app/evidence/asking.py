@@ -13,9 +13,8 @@ from app.assessment.values import ScopeRow
 from app.clock import Clock
 from app.evidence.builder import BagBuilder
 from app.evidence.exchange import Exchange
-from app.evidence.replay import Replay
+from app.evidence.replay import Replay, ranges_to_ask
 from app.ingest.nodes import open_node
-from app.ingest.ranges import Blocks, missing
 from app.ingest.store.chains import Node
 from app.resources import Outside
 from chains.errors import ChainError
@@ -36,10 +35,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What one endpoint answered. `replay` None: it failed, and `error` says how."""
+    """What one endpoint answered. Where it failed, `error` says how, and `replay` holds only a part."""
 
-    node: Node
-    replay: Replay | None
+    replay: Replay
     error: str | None
 
 
@@ -65,10 +63,12 @@ class Asker:
                 for answer in _answers(client, row=row, addresses=addresses):
                     replay.add(request=answer.request, answer=answer.body)
                     self._keep(answer, endpoint=endpoint)
+            # An endpoint whose answers contradict each other has not answered.
+            replay.transfers()
         except ChainError as error:
             self._add(endpoint=endpoint, method="unanswered", error=str(error))
-            return Asked(node=node, replay=None, error=str(error))
-        return Asked(node=node, replay=replay, error=None)
+            return Asked(replay=replay, error=str(error))
+        return Asked(replay=replay, error=None)
 
     def _keep(self, answer: RpcAnswer, *, endpoint: Endpoint) -> None:
         exchange = self._add(endpoint=endpoint, method=answer.method, error=None)
@@ -88,20 +88,6 @@ class Asker:
         )
         self.exchanges.append(exchange)
         return exchange
-
-
-def ranges_to_ask(row: ScopeRow) -> list[Blocks]:
-    """The window without its declared gaps: what was not read is not presented as read."""
-    if row.first is None or row.last is None:
-        return []
-    window = Blocks(row.first.number, row.last.number)
-    gaps = []
-    for gap in row.gaps:
-        first = window.first if gap.first_block is None else gap.first_block
-        last = window.last if gap.last_block is None else gap.last_block
-        if first <= last:
-            gaps.append(Blocks(first, last))
-    return missing(window, read=gaps)
 
 
 def _answers(client: EvmClient, *, row: ScopeRow, addresses: Sequence[Address]) -> Iterator[RpcAnswer]:

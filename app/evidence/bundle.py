@@ -6,7 +6,7 @@ under its final name only when it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,14 +19,14 @@ from app.assessment.document import LOWER_CASE, Forms, assessment_document
 from app.assessment.values import Assessment, Facts, ScopeRow
 from app.clock import Clock
 from app.errors import QuittanceError
-from app.evidence.asking import Asked, Asker, ranges_to_ask
+from app.evidence.asking import Asked, Asker
 from app.evidence.builder import BagBuilder
 from app.evidence.case import Case, case_document
 from app.evidence.chainfile import blocks_document, folder_of_chain, same_block, transfers_document
 from app.evidence.container import FileDigest
 from app.evidence.exchange import REQUESTS, Exchange, exchanges_document, reading_of
 from app.evidence.instructions import verify_text
-from app.evidence.replay import Replay
+from app.evidence.replay import Replay, contents_of, ranges_to_ask
 from app.evidence.report.build import Sealing, build_content
 from app.evidence.report.render import render_report
 from app.ingest.store.chains import Node
@@ -68,8 +68,11 @@ class Request:
 def build_bundle(*, request: Request, outside: Outside, clock: Clock, step: Step) -> Built:
     """Ask, compare, judge, write. Raises NotSealable where a node contradicts what was read."""
     case = request.case
-    if any(row.first is None or row.last is None or row.after is None for row in case.scope):
+    if any(row.after is None for row in case.scope):
         msg = "No final block later than as_of was read yet, so there is no anchor. Read the chain first."
+        raise NotSealable(msg)
+    if any(row.first is None or row.last is None for row in case.scope):
+        msg = "No block lies between the agreement and as_of, so there is nothing to show. Ask for a later as_of."
         raise NotSealable(msg)
     builder = BagBuilder(folder=request.folder, evidence_id=case.evidence_id)
     asker = Asker(builder=builder, clock=clock, step=lambda done: step("asking the nodes again", done, done))
@@ -108,12 +111,19 @@ def _ask_chain(asker: Asker, *, request: Request, row: ScopeRow, outside: Outsid
         asker.ask(row=row, addresses=addresses, node=node, position=position, outside=outside)
         for position, node in enumerate(request.nodes[row.chain])
     ]
-    replays = [each.replay for each in asked if each.replay is not None]
+    replays = [each.replay for each in asked if each.error is None]
     if not replays:
         msg = f"No node of {row.chain} answered in full: {_failures(asked)}. Try again when one does."
         raise NotSealable(msg)
-    if any(each.transfers() != replays[0].transfers() for each in replays[1:]):
+    found = replays[0].transfers()
+    # What a node had shown before it failed is not lost with its failure.
+    if any(each.transfers() != found for each in replays[1:]) or any(
+        each.replay.unlisted(found) for each in asked if each.error is not None
+    ):
         msg = f"The nodes of {row.chain} disagree on which transfers the window holds. Nothing was sealed."
+        raise NotSealable(msg)
+    if any(each.blocks != replays[0].blocks for each in replays[1:]):
+        msg = f"The nodes of {row.chain} disagree on the blocks of the window. Nothing was sealed."
         raise NotSealable(msg)
     return replays[0]
 
@@ -126,22 +136,29 @@ def _compare(found: Sequence[Transfer], facts: Facts, *, row: ScopeRow, replay: 
     """What the nodes say now must be what was read: same transfers, same blocks."""
     asked = ranges_to_ask(row)
     read = {
-        each.id
+        each.id: contents_of(each)
         for each in facts.transfers
         if each.chain == row.chain and any(part.first <= each.block.number <= part.last for part in asked)
     }
-    differing = sorted(read ^ {each.id for each in found})
+    now = {each.id: contents_of(each) for each in found}
+    differing = sorted(id_ for id_ in read.keys() | now.keys() if read.get(id_) != now.get(id_))
     if differing:
-        side = "was read before and is no longer returned" if differing[0] in read else "was not read before"
         msg = (
-            f"The chain was read differently before: transfer {differing[0]} {side} "
-            f"({len(differing)} in all). Nothing was sealed; have the chain read again by a node you trust."
+            f"The chain was read differently before: transfer {differing[0]} "
+            f"{_difference(differing[0], read=read, now=now)} ({len(differing)} in all). Nothing was sealed; "
+            "have the chain read again by a node you trust."
         )
         raise NotSealable(msg)
     for block in (row.before, row.first, row.last, row.after):
         if block is not None and not same_block(replay.blocks[block.number], block):
             msg = f"Block {block.number} of {row.chain} is another one than was read. Nothing was sealed."
             raise NotSealable(msg)
+
+
+def _difference(id_: str, *, read: Collection[str], now: Collection[str]) -> str:
+    if id_ not in now:
+        return "was read before and is no longer returned"
+    return "is returned with other contents" if id_ in read else "was not read before"
 
 
 def _judge(case: Case, *, transfers: list[Transfer], exchanges: Sequence[Exchange]) -> Assessment:

@@ -6,6 +6,7 @@ only. All hex is lower case, amounts are integers in base units as decimal strin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -33,6 +34,13 @@ from chains.types import AccountId, AssetId, ChainId, Transfer
 FORMAT = 1
 ATTRIBUTION = "account-pair/1"
 _SYMBOL_CHARS_MAX = 1000
+# As many as can be recorded.
+_INSTALLMENTS_MAX = 1000
+
+# Names in the IANA database; a dot would name one of its other files.
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
+# Beside the zones, and filled by each machine for itself or with leap seconds.
+_NOT_ZONES = ("localtime", "posixrules", "posix/", "right/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,20 +286,48 @@ def _parse_debt(shape: Shape, *, creditor_id: str, debtor_id: str) -> Debt:
         accepted_assets=tuple(_parse_asset(each) for each in accepted.items(most=1000)),
         principal_units=principal.units(),
         agreed_at=agreed_at.instant(),
-        time_zone=time_zone.parsed(ZoneInfo).key,
+        time_zone=time_zone.parsed(_zone),
         installments=tuple(
             _parse_installment(each, number=number)
-            for number, each in enumerate(installments.items(most=10_000), start=1)
+            for number, each in enumerate(installments.items(most=_INSTALLMENTS_MAX), start=1)
         ),
         grace_days=grace_days.integer(most=GRACE_DAYS_MAX),
         tolerance_units=tolerance.units(),
         disbursements=tuple(each.text(most=200) for each in disbursements.items(most=10_000)),
         recorded_at=recorded_at.instant(),
     )
+    _check_terms(debt, installments=installments, tolerance=tolerance)
+    return debt
+
+
+def _check_terms(debt: Debt, *, installments: Shape, tolerance: Shape) -> None:
+    """What recording demands of every debt, and what the rules of this format rest on."""
+    due = [each.due_at for each in debt.installments]
     if sum(each.amount_units for each in debt.installments) != debt.principal_units:
         msg = "the installments do not add up to the principal"
         raise installments.wrong(msg)
-    return debt
+    if due != sorted(due):
+        msg = "the installments are not in due order"
+        raise installments.wrong(msg)
+    if due and due[0] < debt.agreed_at:
+        msg = "an installment falls due before the agreement"
+        raise installments.wrong(msg)
+    if debt.tolerance_units > debt.principal_units:
+        msg = "the tolerance exceeds the principal"
+        raise tolerance.wrong(msg)
+
+
+def _zone(name: str) -> str:
+    """A zone that every machine knows alike. Raises ValueError."""
+    if _ZONE.fullmatch(name) is None or name.startswith(_NOT_ZONES):
+        msg = "not the name of a time zone"
+        raise ValueError(msg)
+    try:
+        return ZoneInfo(name).key
+    except (LookupError, OSError) as error:
+        # A name that is not there is a KeyError, a folder of zones such as Asia an OSError.
+        msg = "no such time zone"
+        raise ValueError(msg) from error
 
 
 def _parse_installment(shape: Shape, *, number: int) -> Installment:

@@ -13,7 +13,7 @@ from datetime import datetime
 from app.assessment.values import Reading
 from app.canonical import Json
 from app.clock import to_rfc3339
-from app.evidence.shape import Shape
+from app.evidence.shape import Shape, ShapeError
 from chains.types import ChainId
 
 REQUESTS = "data/providers/requests.json"
@@ -66,8 +66,9 @@ def exchanges_document(exchanges: Sequence[Exchange]) -> list[Json]:
 
 
 def parse_exchanges(value: Json) -> list[Exchange]:
-    """Numbered from 1 without gaps. Raises ShapeError."""
-    exchanges = []
+    """Numbered from 1 without gaps, the endpoints of a chain from 0. Raises ShapeError."""
+    exchanges: list[Exchange] = []
+    urls: dict[tuple[ChainId, int], str] = {}
     for expected, shape in enumerate(Shape(value).items(most=REQUESTS_MAX), start=1):
         number, chain, endpoint, position, method, asked_at, error = shape.fields(
             "number", "chain", "endpoint", "position", "method", "asked_at", "error"
@@ -84,6 +85,12 @@ def parse_exchanges(value: Json) -> list[Exchange]:
                 error=error.none_or(Shape.text),
             )
         )
+        # Endpoints are counted in the sentence, so each has to be one.
+        if urls.setdefault(exchanges[-1].asked, exchanges[-1].endpoint) != exchanges[-1].endpoint:
+            msg = "two names for one endpoint"
+            raise endpoint.wrong(msg)
+    if any(at > 0 and (of_chain, at - 1) not in urls for of_chain, at in urls):
+        raise ShapeError(pointer="", reason="the endpoints are not numbered from 0 without gaps")
     return exchanges
 
 

@@ -150,8 +150,19 @@ def seal(*, row: Evidence, tools: SealingTools) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     except (QuittanceError, ChainError, OSError) as error:
         log.warning("sealing failed", evidence=row.id, error=str(error))
-        with tools.engine.begin() as connection:
-            store.set_failed(connection, row=row, failure=str(error) or type(error).__name__)
+        _fail(row, folder=folder, tools=tools, failure=str(error) or type(error).__name__)
+    except Exception as error:
+        # Else this row would be tried again for ever, and hold up every row behind it.
+        log.exception("sealing failed", evidence=row.id)
+        failure = f"A fault of this software ({type(error).__name__}), not of the request. It was logged."
+        _fail(row, folder=folder, tools=tools, failure=failure)
+
+
+def _fail(row: Evidence, *, folder: Path, tools: SealingTools, failure: str) -> None:
+    """Nothing is left behind: half a bundle is none."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with tools.engine.begin() as connection:
+        store.set_failed(connection, row=row, failure=failure)
 
 
 class _Cancelled(Exception):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy.engine import Engine
 
 from app.clock import Clock
@@ -9,7 +11,7 @@ from app.db import reading
 from app.ingest.nodes import open_node
 from app.ingest.read import Progress, ReadProgress, ReadReport, read_chain
 from app.ingest.store import chains as chain_store
-from app.ingest.store.chains import Chain
+from app.ingest.store.chains import Chain, Node
 from app.resources import Outside
 from chains.errors import ChainError
 
@@ -25,24 +27,36 @@ def follow_chain(
     with reading(engine) as connection:
         nodes = chain_store.nodes(connection, chain.id)
     failures = []
+    transfers = 0
     for node in nodes:
-        try:
-            with open_node(
-                url=node.url, chain=chain.id, egress=outside.egress, limits=outside.limits
-            ) as client:
-                report = read_chain(
-                    engine=engine, client=client, chain=chain, node=node, clock=clock, progress=progress
-                )
-        except ChainError as error:
-            failures.append(str(error))
-            continue
+        report = _read_through(
+            node, engine=engine, chain=chain, outside=outside, clock=clock, progress=progress
+        )
+        # A node that failed in the middle may have brought some, and they stay.
+        transfers += report.transfers
         if report.failure is None:
-            return report
+            return replace(report, transfers=transfers)
         failures.append(report.failure)
-    return ReadReport(
-        chain=chain.id,
-        head_block=None,
-        final_block=None,
-        transfers=0,
-        failure="; ".join(failures) or "no node is configured",
-    )
+    failure = "; ".join(failures) or "no node is configured"
+    return _unread(chain, failure=failure, transfers=transfers)
+
+
+def _read_through(
+    node: Node, *, engine: Engine, chain: Chain, outside: Outside, clock: Clock, progress: Progress
+) -> ReadReport:
+    try:
+        with open_node(url=node.url, chain=chain.id, egress=outside.egress, limits=outside.limits) as client:
+            return read_chain(
+                engine=engine, client=client, chain=chain, node=node, clock=clock, progress=progress
+            )
+    except ChainError as error:
+        # The URL itself was refused; whoever looks at the node has to see that, too.
+        with engine.begin() as connection:
+            chain_store.record_check(
+                connection, node_id=node.id, head=None, final=None, error=str(error), now=clock()
+            )
+        return _unread(chain, failure=str(error), transfers=0)
+
+
+def _unread(chain: Chain, *, failure: str, transfers: int) -> ReadReport:
+    return ReadReport(chain=chain.id, head_block=None, final_block=None, transfers=transfers, failure=failure)

@@ -1,7 +1,8 @@
 """Reading a chain into the store: every Transfer from or to a watched account, in finalized blocks only.
 
 One range is one transaction: its blocks, transfers, coverage and cursors are stored together or not at
-all. A node that fails leaves a gap in the coverage; it never leaves an empty result behind.
+all. A node that fails, or contradicts itself or the record, leaves a gap in the coverage; it never leaves an
+empty result behind. What one node says wrongly and consistently is not caught here.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from sqlalchemy.engine import Engine
 
 from app.clock import Clock
 from app.db import reading
+from app.ingest.locate import located_watches
+from app.ingest.naming import name_tokens
+from app.ingest.order import demand_one_chain
 from app.ingest.ranges import Blocks, missing
-from app.ingest.store import assets as asset_store
 from app.ingest.store import blocks as block_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store import coverage as coverage_store
@@ -25,14 +28,12 @@ from app.ingest.store.chains import Chain, Node
 from app.ingest.store.coverage import Coverage, Watch
 from chains.errors import BadAnswer, ChainError, NodeError
 from chains.evm.client import EvmClient, LogsAnswer
-from chains.evm.token import read_token
 from chains.evm.transfers import MalformedLog, to_transfer
 from chains.rpc import RpcAnswer
 from chains.types import Address, BlockRef, ChainId
 
 # Some nodes refuse filters with more alternatives; a topic list of this size still fits everywhere met.
 ACCOUNTS_PER_REQUEST = 500
-TOKENS_PER_PASS = 50
 
 Progress = Callable[["ReadProgress"], None]
 
@@ -81,11 +82,14 @@ def read_chain(
     try:
         client.check_chain()
         head, final = client.head(), client.finalized(chain.finality)
+        _demand_chain(engine, client, chain=chain.id, final=final)
         for found in _read_missing(engine, client, chain=chain, final=final, clock=clock, progress=progress):
             transfers = found
         name_tokens(engine=engine, client=client, chain=chain.id, final=final, clock=clock)
-    except ChainError as error:
+    except NodeError as error:
         failure = str(error)
+    except ChainError as error:
+        failure = f"node {client.rpc.node}: {error}"
     with engine.begin() as connection:
         chain_store.record_check(
             connection,
@@ -104,11 +108,21 @@ def read_chain(
     )
 
 
+def _demand_chain(engine: Engine, client: EvmClient, *, chain: ChainId, final: BlockRef) -> None:
+    """Raise unless the final block is of the chain that was asked for and of the one on record."""
+    # Again, after the final block: behind some addresses several nodes take turns, not always of one chain.
+    client.check_chain()
+    with reading(engine) as connection:
+        known = block_store.newest_block(connection, chain_id=chain, up_to=final.number)
+    if known is not None:
+        demand_one_chain([known, final if known.number == final.number else client.block(known.number)])
+
+
 def _read_missing(
     engine: Engine, client: EvmClient, *, chain: Chain, final: BlockRef, clock: Clock, progress: Progress
 ) -> Iterator[int]:
     """Read part by part; yields the number of transfers stored so far."""
-    watches = _located(engine, client, chain=chain, final=final, clock=clock)
+    watches = located_watches(engine=engine, client=client, chain=chain.id, final=final, clock=clock)
     with reading(engine) as connection:
         covered = coverage_store.coverage_of(connection, chain_id=chain.id)
     parts = list(_parts(watches, covered, start=chain.start_block, final=final.number))
@@ -118,7 +132,7 @@ def _read_missing(
         for answer in client.transfer_ranges(
             addresses=part.addresses, first_block=part.blocks.first, last_block=part.blocks.last
         ):
-            stored += _store(engine, client, chain=chain.id, part=part, answer=answer, clock=clock)
+            stored += _store(engine, client, part=part, answer=answer, final=final, clock=clock)
             done += (answer.last_block - answer.first_block + 1) * len(part.addresses)
             progress(
                 ReadProgress(
@@ -130,25 +144,6 @@ def _read_missing(
                 )
             )
             yield stored
-
-
-def _located(
-    engine: Engine, client: EvmClient, *, chain: Chain, final: BlockRef, clock: Clock
-) -> list[Watch]:
-    """The watches whose start is final. The blocks around each start are searched for once and stored."""
-    with reading(engine) as connection:
-        times = coverage_store.unlocated_times(connection, chain.id)
-    for time in times:
-        first = client.first_block_at_or_after(time, low=0, high=final.number)
-        if first is None:
-            continue
-        around = [first] if first.number == 0 else client.blocks([first.number - 1, first.number])
-        with engine.begin() as connection:
-            block_store.add_blocks(connection, chain_id=chain.id, blocks=around, now=clock())
-            coverage_store.locate_time(connection, chain_id=chain.id, time=time, first_block=first.number)
-    with reading(engine) as connection:
-        watches = coverage_store.watches(connection, chain.id)
-    return [watch for watch in watches if watch.first_block is not None]
 
 
 def _parts(
@@ -171,33 +166,49 @@ def _parts(
 
 
 def _store(
-    engine: Engine, client: EvmClient, *, chain: ChainId, part: _Part, answer: LogsAnswer, clock: Clock
+    engine: Engine, client: EvmClient, *, part: _Part, answer: LogsAnswer, final: BlockRef, clock: Clock
 ) -> int:
     """Fetch the blocks that the logs lie in, check the hashes, and store the range in one transaction."""
-    ends = {answer.first_block, max(answer.first_block, answer.last_block - 1), answer.last_block}
-    numbers = sorted(ends | {log.block_number for log in answer.logs})
-    blocks = {block.number: block for block in client.blocks(numbers)}
+    chain, read = client.chain, Blocks(answer.first_block, answer.last_block)
+    blocks = _blocks_of(client, answer=answer, final=final)
     try:
         transfers = [to_transfer(log, chain=chain, block=blocks[log.block_number]) for log in answer.logs]
     except MalformedLog as error:
         raise BadAnswer(node=client.rpc.node, detail=str(error)) from error
     now = clock()
-    read = [
+    digests = tuple(_digest(each) for each in answer.answers)
+    coverage = [
         Coverage(
             address=address,
-            first=blocks[answer.first_block],
-            last=blocks[answer.last_block],
+            first=blocks[read.first],
+            last=blocks[read.last],
             node=client.rpc.node,
             read_at=now,
-            answers=tuple(_digest(each) for each in answer.answers),
+            answers=digests,
         )
         for address in part.addresses
     ]
     with engine.begin() as connection:
         block_store.add_blocks(connection, chain_id=chain, blocks=blocks.values(), now=now)
-        added = transfer_store.add_transfers(connection, transfers=transfers, now=now)
-        coverage_store.add_coverage(connection, read=read, chain_id=chain)
+        added = transfer_store.add_answer(
+            connection, chain_id=chain, addresses=part.addresses, blocks=read, transfers=transfers, now=now
+        )
+        coverage_store.add_coverage(connection, read=coverage, chain_id=chain)
     return added
+
+
+def _blocks_of(client: EvmClient, *, answer: LogsAnswer, final: BlockRef) -> dict[int, BlockRef]:
+    """The blocks at the ends of a range and of its logs. A node that fell back behind them has none.
+
+    With them the final block is asked again: a node that answers another one has changed its chain.
+    """
+    ends = {answer.first_block, max(answer.first_block, answer.last_block - 1), answer.last_block}
+    numbers = sorted(ends | {log.block_number for log in answer.logs} | {final.number})
+    blocks = {block.number: block for block in client.blocks(numbers)}
+    demand_one_chain([final, blocks[final.number]])
+    if final.number not in ends:
+        del blocks[final.number]
+    return blocks
 
 
 def _digest(answer: RpcAnswer) -> dict[str, object]:
@@ -206,45 +217,3 @@ def _digest(answer: RpcAnswer) -> dict[str, object]:
         "sha256": hashlib.sha256(answer.body).hexdigest(),
         "size": len(answer.body),
     }
-
-
-def name_tokens(*, engine: Engine, client: EvmClient, chain: ChainId, final: BlockRef, clock: Clock) -> None:
-    """Ask contracts that moved something for their symbol, so that a copied name is seen as one.
-
-    A contract whose answer fails is asked again with the next pass; until then it has no name.
-    """
-    with reading(engine) as connection:
-        contracts = asset_store.unnamed_contracts(connection, chain_id=chain, limit=TOKENS_PER_PASS)
-    for contract in contracts:
-        try:
-            facts = read_token(client, contract, final)
-        except NodeError:
-            continue
-        with engine.begin() as connection:
-            asset_store.add_token(
-                connection,
-                chain_id=chain,
-                contract=contract,
-                symbol=facts.symbol,
-                decimals=facts.decimals,
-                now=clock(),
-            )
-
-
-def block_at(
-    *, engine: Engine, client: EvmClient, chain: Chain, time: int, clock: Clock
-) -> tuple[BlockRef, BlockRef] | None:
-    """The last final block with a time up to `time` and the one after it, stored; None if not final yet.
-
-    Raises NodeError.
-    """
-    final = client.finalized(chain.finality)
-    before = client.last_block_at_or_before(time, low=0, high=final.number)
-    if before is None or before.number >= final.number:
-        return None
-    pair = client.blocks([before.number, before.number + 1])
-    if not pair[0].time <= time < pair[1].time:
-        raise NodeError(node=client.rpc.node, detail=f"blocks around time {time} changed while being read")
-    with engine.begin() as connection:
-        block_store.add_blocks(connection, chain_id=chain.id, blocks=pair, now=clock())
-    return pair[0], pair[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
@@ -34,7 +34,7 @@ class ChainNotReadable(EnvironmentProblem):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChain:
     chain: Chain
-    rpc_urls: tuple[str, ...]
+    rpc_urls: tuple[str, ...] = field(repr=False)
 
 
 def check_chain(*, new: NewChain, outside: Outside) -> None:

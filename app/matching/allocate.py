@@ -32,16 +32,23 @@ class Allocation:
     lines: tuple[AllocationLine, ...]
     unapplied_units: int
 
-    def applied_to(self, installment: int) -> int:
-        return sum(line.units for line in self.lines if line.installment == installment)
-
-    def last_payment_of(self, installment: int) -> Payment | None:
-        """The payment that completed what is applied; lines stand in order of time."""
-        return next((line.payment for line in reversed(self.lines) if line.installment == installment), None)
-
     @property
     def applied_units(self) -> int:
         return sum(line.units for line in self.lines)
+
+    def by_installment(self) -> dict[int, list[AllocationLine]]:
+        """The lines of each installment to which anything was applied, in order of time."""
+        lines: dict[int, list[AllocationLine]] = {}
+        for line in self.lines:
+            lines.setdefault(line.installment, []).append(line)
+        return lines
+
+    def by_payment(self) -> dict[str, list[AllocationLine]]:
+        """The lines of each payment of which anything was applied, by the id of its transfer."""
+        lines: dict[str, list[AllocationLine]] = {}
+        for line in self.lines:
+            lines.setdefault(line.payment.transfer.id, []).append(line)
+        return lines
 
 
 def allocate(*, installments: Sequence[Installment], payments: Sequence[Payment]) -> Allocation:
@@ -54,6 +61,16 @@ def allocate(*, installments: Sequence[Installment], payments: Sequence[Payment]
         lines += [AllocationLine(payment=payment, installment=number, units=units) for number, units in parts]
         unapplied += rest
     return Allocation(lines=tuple(lines), unapplied_units=unapplied)
+
+
+def payment_reaching(lines: Sequence[AllocationLine], *, units: int) -> Payment | None:
+    """The payment with which so much was applied; None if nothing had to be, or not so much ever was."""
+    applied = 0
+    for line in lines if units > 0 else ():
+        applied += line.units
+        if applied >= units:
+            return line.payment
+    return None
 
 
 def fill(open_units: dict[int, int], units: int) -> tuple[list[tuple[int, int]], int]:

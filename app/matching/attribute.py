@@ -6,11 +6,12 @@ stays on view as a candidate with its reasons, and ambiguity is never resolved b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
+from app.clock import from_unix_seconds
 from app.debts.terms import AccountBinding, Basis, Debt, DebtOutline
 from app.matching.resemblance import resembles, same_symbol
 from app.money import Asset, rescale_units
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     UNKNOWN_PAYER = "unknown-payer"
     OTHER_ASSET = "other-asset"
     UNREGISTERED_ASSET = "unregistered-asset"
+    OTHER_ACCOUNT = "other-account"
     AMBIGUOUS = "ambiguous"
     ZERO_VALUE = "zero-value"
     LOOK_ALIKE = "look-alike"
@@ -32,7 +34,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A transfer attributed to the debt. `units` is its face value in the debt's asset."""
+    """A transfer attributed to the debt. `units` is its face value in the debt's asset.
+
+    Where that has a fraction of a unit, it is carried to the next payment, so that the sum is exact.
+    """
 
     transfer: Transfer
     units: int
@@ -79,50 +84,85 @@ def attribute(*, records: Records, transfers: Sequence[Transfer]) -> Attribution
     payments: list[Payment] = []
     candidates: list[Candidate] = []
     unrelated: list[Transfer] = []
-    for transfer in sorted(set(transfers), key=lambda each: each.position):
-        match _judge(records, transfer):
-            case Payment() as payment:
-                payments.append(payment)
-            case Candidate() as candidate:
-                candidates.append(candidate)
-            case None:
-                unrelated.append(transfer)
-    return Attribution(payments=tuple(payments), candidates=tuple(candidates), unrelated=tuple(unrelated))
+    distinct = {transfer.id: transfer for transfer in transfers}
+    for transfer in sorted(distinct.values(), key=lambda each: each.position):
+        judged = _judge(records, transfer)
+        if isinstance(judged, Payment):
+            payments.append(judged)
+        elif isinstance(judged, Candidate):
+            candidates.append(judged)
+        else:
+            unrelated.append(transfer)
+    return Attribution(
+        payments=tuple(_carried(records.debt, payments)),
+        candidates=tuple(candidates),
+        unrelated=tuple(unrelated),
+    )
+
+
+def _carried(debt: Debt, payments: Sequence[Payment]) -> Iterator[Payment]:
+    """Rounded down in sum, not one by one: a debtor must not fall short by the fractions of many payments."""
+    decimals = {asset.id: asset.decimals for asset in debt.assets}
+    finest = max(decimals.values())
+    received = given = 0
+    for payment in payments:
+        transfer = payment.transfer
+        received += rescale_units(
+            transfer.amount_units, decimals=decimals[transfer.asset], to_decimals=finest, up=False
+        )
+        sum_units = rescale_units(received, decimals=finest, to_decimals=debt.asset.decimals, up=False)
+        yield replace(payment, units=sum_units - given)
+        given = sum_units
 
 
 def _judge(records: Records, transfer: Transfer) -> Payment | Candidate | None:
-    when = datetime.fromtimestamp(transfer.block.time, tz=UTC)
+    when = from_unix_seconds(transfer.block.time)
     debt = records.debt
     creditor = _searched(records, transfer, party_id=debt.creditor_id, when=when)
     debtor = _searched(records, transfer, party_id=debt.debtor_id, when=when)
     if transfer.recipient not in creditor:
         return _misdirected(records, transfer, creditor=creditor, debtor=debtor)
-    if transfer.sender in creditor:
+    sender = _searching(records, transfer.sender, party_id=debt.creditor_id, transfer=transfer, when=when)
+    is_own = sender is not None and transfer.sender not in debtor
+    if is_own or transfer.sender == transfer.recipient:
         return Candidate(transfer=transfer, reasons=(Reason.INTERNAL,), counted_units=0)
     asset = next((each for each in debt.assets if each.id == transfer.asset), None)
     if asset is None:
         return _other_asset(records, transfer)
-    return _inflow(records, transfer, asset=asset, when=when, known=creditor | debtor)
+    reasons: list[Reason] = []
+    if resembles(transfer.sender, creditor | debtor):
+        reasons.append(Reason.LOOK_ALIKE)
+    if transfer.amount_units == 0:
+        return Candidate(transfer=transfer, reasons=(Reason.ZERO_VALUE, *reasons), counted_units=0)
+    # An account on record for both sides tells nobody's payment from a move between one's own.
+    is_contested = sender is not None or transfer.recipient in debtor
+    return _inflow(records, transfer, asset=asset, when=when, reasons=reasons, is_contested=is_contested)
 
 
 def _inflow(
-    records: Records, transfer: Transfer, *, asset: Asset, when: datetime, known: Collection[Address]
+    records: Records,
+    transfer: Transfer,
+    *,
+    asset: Asset,
+    when: datetime,
+    reasons: Sequence[Reason],
+    is_contested: bool,
 ) -> Payment | Candidate:
     debt = records.debt
-    look_alike = (Reason.LOOK_ALIKE,) if resembles(transfer.sender, known) else ()
-    if transfer.amount_units == 0:
-        return Candidate(transfer=transfer, reasons=(Reason.ZERO_VALUE, *look_alike), counted_units=0)
-    counted = _face_units(transfer, asset=asset, debt=debt, up=True)
     payer = _attributing(records, transfer.sender, party_id=debt.debtor_id, transfer=transfer, when=when)
     payee = _searching(records, transfer.recipient, party_id=debt.creditor_id, transfer=transfer, when=when)
-    if payer is None or payee is None:
-        return Candidate(
-            transfer=transfer, reasons=(Reason.UNKNOWN_PAYER, *look_alike), counted_units=counted
-        )
-    if any(_fits(outline, transfer=transfer, when=when) for outline in records.other_debts):
-        return Candidate(transfer=transfer, reasons=(Reason.AMBIGUOUS,), counted_units=counted)
-    units = _face_units(transfer, asset=asset, debt=debt, up=False)
-    return Payment(transfer=transfer, units=units, bases=(payer.basis, payee.basis))
+    is_ambiguous = is_contested or any(
+        _fits(outline, transfer=transfer, when=when) for outline in records.other_debts
+    )
+    if payer is not None and payee is not None and not is_ambiguous:
+        units = _face_units(transfer, asset=asset, debt=debt, up=False)
+        return Payment(transfer=transfer, units=units, bases=(payer.basis, payee.basis))
+    unknown = [Reason.UNKNOWN_PAYER] if payer is None else []
+    unknown += [Reason.OTHER_ACCOUNT] if payee is None else []
+    counted = _face_units(transfer, asset=asset, debt=debt, up=True)
+    return Candidate(
+        transfer=transfer, reasons=(*(unknown or [Reason.AMBIGUOUS]), *reasons), counted_units=counted
+    )
 
 
 def _other_asset(records: Records, transfer: Transfer) -> Candidate:
@@ -143,10 +183,20 @@ def _other_asset(records: Records, transfer: Transfer) -> Candidate:
 def _misdirected(
     records: Records, transfer: Transfer, *, creditor: Collection[Address], debtor: Collection[Address]
 ) -> Candidate | None:
-    """The debtor paid an address that resembles the creditor's: no inflow, but it must be seen."""
-    owed = any(asset.id == transfer.asset for asset in records.debt.assets)
-    paid = owed and transfer.amount_units > 0 and transfer.sender in debtor
-    if paid and resembles(transfer.recipient, creditor):
+    """The debtor paid an address that resembles the creditor's, or was his at another time.
+
+    No inflow to the creditor as far as the records go, but it must be seen.
+    """
+    debt = records.debt
+    asset = next((each for each in debt.assets if each.id == transfer.asset), None)
+    if asset is None or transfer.amount_units == 0:
+        return None
+    if transfer.sender not in debtor or transfer.recipient in debtor:
+        return None
+    if _bound(records, transfer.recipient, party_id=debt.creditor_id, transfer=transfer):
+        counted = _face_units(transfer, asset=asset, debt=debt, up=True)
+        return Candidate(transfer=transfer, reasons=(Reason.OTHER_ACCOUNT,), counted_units=counted)
+    if resembles(transfer.recipient, creditor):
         return Candidate(transfer=transfer, reasons=(Reason.LOOK_ALIKE,), counted_units=0)
     return None
 

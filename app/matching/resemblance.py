@@ -10,6 +10,8 @@ from chains.types import Address
 # Wallets show the first and last few digits of an address; poisoners grind addresses to match those.
 _END_DIGITS_MIN = 3
 _DIGITS_MIN = 7
+# Letters and signs by category that show as nothing: Hangul fillers and the blank Braille pattern.
+_BLANKS = frozenset("\u115f\u1160\u2800")
 
 
 def resembles(address: Address, known: Iterable[Address]) -> bool:
@@ -25,10 +27,8 @@ def _ends_match(left: str, right: str) -> bool:
 
 
 def _common_prefix(left: str, right: str) -> int:
-    for index, (one, other) in enumerate(zip(left, right, strict=True)):
-        if one != other:
-            return index
-    return len(left)
+    pairs = enumerate(zip(left, right, strict=True))
+    return next((index for index, (one, other) in pairs if one != other), len(left))
 
 
 def same_symbol(left: str, right: str) -> bool:
@@ -37,9 +37,10 @@ def same_symbol(left: str, right: str) -> bool:
     Compatibility forms, case, marks, spaces and invisible characters are folded away (Unicode NFKD).
     Letters of other scripts that merely look alike are the claims engine's to fold.
     """
-    return bool(left) and _skeleton(left) == _skeleton(right)
+    skeleton = _skeleton(left)
+    return bool(skeleton) and skeleton == _skeleton(right)
 
 
 def _skeleton(symbol: str) -> str:
     folded = unicodedata.normalize("NFKD", symbol).casefold()
-    return "".join(char for char in folded if unicodedata.category(char)[0] in "LNSP")
+    return "".join(char for char in folded if unicodedata.category(char)[0] in "LNSP" and char not in _BLANKS)

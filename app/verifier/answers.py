@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from app import canonical
 from app.assessment.values import ScopeRow
+from app.canonical import NotRepresentable
 from app.evidence.bag import Bag
 from app.evidence.case import Case
 from app.evidence.chainfile import blocks_document, folder_of_chain, same_block, transfers_document
 from app.evidence.errors import VerificationError
 from app.evidence.exchange import REQUESTS, Exchange
-from app.evidence.replay import Replay
-from app.ingest.ranges import Blocks, missing
+from app.evidence.format import JSON_BYTES_MAX
+from app.evidence.replay import BadRequest, Replay, ranges_to_ask
+from app.ingest.ranges import Blocks, merged, missing
 from chains.errors import ChainError
-from chains.types import AccountId, Address, BlockRef, Transfer
+from chains.types import AccountId, BlockRef, Transfer
 
-ANSWER_BYTES_MAX = 128 * 2**20
+ANSWER_BYTES_MAX = 64 * 2**20
+# A real answer of that size has fewer than four million; an empty list costs two bytes here, seventy decoded.
+ANSWER_VALUES_MAX = 5_000_000
 CASE = "data/case.json"
+
+
+def holds(bag: Bag, path: str, value: object) -> bool:
+    """Whether a file is the canonical text of a value. Compared as bytes: to Python, 1 equals true."""
+    try:
+        return bag.read_bytes(path, bytes_max=JSON_BYTES_MAX) == canonical.dumps(value)
+    except NotRepresentable:
+        return False
 
 
 def check_answers(bag: Bag, *, case: Case, exchanges: Sequence[Exchange]) -> list[Transfer]:
@@ -24,13 +37,16 @@ def check_answers(bag: Bag, *, case: Case, exchanges: Sequence[Exchange]) -> lis
     _check_files(bag, case=case, exchanges=exchanges)
     found: list[Transfer] = []
     for row in case.scope:
-        of_chain = [each for each in exchanges if each.chain == row.chain]
-        complete = [part for part in _endpoints(of_chain) if all(each.error is None for each in part)]
+        endpoints = _endpoints([each for each in exchanges if each.chain == row.chain])
+        complete = [part for part in endpoints if all(each.error is None for each in part)]
         if not complete:
             raise VerificationError(file=REQUESTS, reason=f"no endpoint of {row.chain} answered in full")
         said = [_check_endpoint(bag, case=case, row=row, exchanges=part) for part in complete]
         if any(each != said[0] for each in said):
             raise VerificationError(file=REQUESTS, reason="two endpoints answered differently")
+        for part in endpoints:
+            if part not in complete:
+                _check_failed(bag, row=row, exchanges=part, listed=said[0])
         found += said[0]
     return found
 
@@ -52,12 +68,16 @@ def _check_files(bag: Bag, *, case: Case, exchanges: Sequence[Exchange]) -> None
 
 
 def _endpoints(exchanges: Sequence[Exchange]) -> list[list[Exchange]]:
-    positions = sorted({each.position for each in exchanges})
-    return [[each for each in exchanges if each.position == position] for position in positions]
+    parts: dict[int, list[Exchange]] = {}
+    for each in exchanges:
+        parts.setdefault(each.position, []).append(each)
+    return [parts[position] for position in sorted(parts)]
 
 
 def _check_endpoint(bag: Bag, *, case: Case, row: ScopeRow, exchanges: Sequence[Exchange]) -> list[Transfer]:
     replay = _replay(bag, row=row, exchanges=exchanges)
+    if not replay.chain_confirmed:
+        raise VerificationError(file=REQUESTS, reason="an endpoint was not asked for its chain id")
     _check_ranges(case, row=row, replay=replay)
     try:
         transfers = replay.transfers()
@@ -67,74 +87,85 @@ def _check_endpoint(bag: Bag, *, case: Case, row: ScopeRow, exchanges: Sequence[
     return transfers
 
 
+def _check_failed(
+    bag: Bag, *, row: ScopeRow, exchanges: Sequence[Exchange], listed: Sequence[Transfer]
+) -> None:
+    """What an endpoint had shown before it failed is not lost with its failure."""
+    answered = [each for each in exchanges if each.error is None]
+    try:
+        unlisted = _replay(bag, row=row, exchanges=answered).unlisted(listed)
+    except ChainError as error:
+        raise VerificationError(file=REQUESTS, reason=str(error)) from None
+    if unlisted:
+        log = unlisted[0]
+        reason = (
+            f"an endpoint that failed had answered with log {log.log_index} of block {log.block_number}, "
+            "a transfer that is not listed"
+        )
+        raise VerificationError(file=REQUESTS, reason=reason)
+
+
 def _replay(bag: Bag, *, row: ScopeRow, exchanges: Sequence[Exchange]) -> Replay:
     replay = Replay(chain=row.chain)
     for each in exchanges:
         request = bag.read_bytes(each.request_path, bytes_max=ANSWER_BYTES_MAX)
         answer = bag.read_bytes(each.answer_path, bytes_max=ANSWER_BYTES_MAX)
+        for path, data in ((each.request_path, request), (each.answer_path, answer)):
+            if sum(data.count(mark) for mark in (b",", b":", b"[", b"{")) > ANSWER_VALUES_MAX:
+                raise VerificationError(file=path, reason=f"has more than {ANSWER_VALUES_MAX} JSON values")
         try:
             method = replay.add(request=request, answer=answer)
+        except BadRequest as error:
+            raise VerificationError(file=each.request_path, reason=str(error)) from None
         except (ChainError, ValueError) as error:
             raise VerificationError(file=each.answer_path, reason=str(error)) from None
         if method != each.method:
             raise VerificationError(file=each.request_path, reason=f"asks {method}, not {each.method}")
-    if not replay.chain_confirmed:
-        raise VerificationError(file=REQUESTS, reason="an endpoint was not asked for its chain id")
     return replay
 
 
 def _check_ranges(case: Case, *, row: ScopeRow, replay: Replay) -> None:
-    """Every account, in both directions, over the whole window but its declared gaps."""
-    if row.first is None or row.last is None:
-        return
-    window = Blocks(row.first.number, row.last.number)
+    """Every account in both directions, over each block of the window but its declared gaps, exactly once."""
+    wanted = ranges_to_ask(row)
     accounts = {each.account for each in case.records.bindings if each.account.chain == row.chain}
-    for account in sorted(accounts):
-        allowed = _gaps(row, account=account, window=window)
-        for ranges in (replay.asked_from, replay.asked_to):
-            unread = missing(window, read=[*ranges.get(account.address, ()), *allowed])
-            if unread:
-                reason = f"{account} was not asked for in blocks {unread[0].first}-{unread[0].last}"
-                raise VerificationError(file=REQUESTS, reason=reason)
-    _check_only(accounts, asked=[*replay.asked_from, *replay.asked_to])
-
-
-def _gaps(row: ScopeRow, *, account: AccountId, window: Blocks) -> Iterable[Blocks]:
-    """A gap of one account of the creditor is left out for all: they are asked for together."""
-    for gap in row.gaps:
-        first = window.first if gap.first_block is None else gap.first_block
-        last = window.last if gap.last_block is None else gap.last_block
-        if gap.account in {None, account, *row.accounts} and first <= last:
-            yield Blocks(first, last)
-
-
-def _check_only(accounts: Iterable[AccountId], *, asked: Iterable[Address]) -> None:
-    if not set(asked) <= {account.address for account in accounts}:
+    if not {*replay.asked_from, *replay.asked_to} <= {account.address for account in accounts}:
         raise VerificationError(file=REQUESTS, reason="an account was asked for that the case does not name")
+    for account in sorted(accounts):
+        for ranges in (replay.asked_from, replay.asked_to):
+            _check_range(account, wanted=wanted, asked=ranges.get(account.address, []))
+
+
+def _check_range(account: AccountId, *, wanted: Sequence[Blocks], asked: Sequence[Blocks]) -> None:
+    unread = [gap for part in wanted for gap in missing(part, read=asked)]
+    if unread:
+        reason = f"{account} was not asked for in blocks {unread[0].first}-{unread[0].last}"
+        raise VerificationError(file=REQUESTS, reason=reason)
+    if merged(asked) != list(wanted):
+        reason = f"{account} was asked for in blocks that are not of the window, or lie in a gap"
+        raise VerificationError(file=REQUESTS, reason=reason)
+    if _size(asked) > _size(wanted):
+        raise VerificationError(file=REQUESTS, reason=f"{account} was asked for twice in the same blocks")
+
+
+def _size(ranges: Iterable[Blocks]) -> int:
+    return sum(part.last - part.first + 1 for part in ranges)
 
 
 def _check_listed(bag: Bag, *, row: ScopeRow, replay: Replay, transfers: Sequence[Transfer]) -> None:
     folder = folder_of_chain(row.chain)
-    if bag.read_json(f"{folder}/transfers.json") != transfers_document(transfers):
+    if not holds(bag, f"{folder}/transfers.json", transfers_document(transfers)):
         raise VerificationError(file=f"{folder}/transfers.json", reason="is not what the raw answers list")
-    if bag.read_json(f"{folder}/blocks.json") != blocks_document(replay.blocks.values()):
+    if not holds(bag, f"{folder}/blocks.json", blocks_document(replay.blocks.values())):
         raise VerificationError(file=f"{folder}/blocks.json", reason="is not what the raw answers say")
-    for stated in (row.before, row.first, row.last, row.after):
-        if stated is not None and not _is(replay.blocks.get(stated.number), stated):
+    brackets = [each for each in (row.before, row.first, row.last, row.after) if each is not None]
+    for stated in brackets:
+        if not _is(replay.blocks.get(stated.number), stated):
             reason = f"its block {stated.number} is not the one that the raw answers give"
             raise VerificationError(file=CASE, reason=reason)
-    _check_parents(row, replay.blocks)
+    needed = {each.number for each in brackets} | {each.block.number for each in transfers}
+    for number in sorted(replay.blocks.keys() - needed):
+        raise VerificationError(file=REQUESTS, reason=f"block {number} was asked for without need")
 
 
 def _is(answered: BlockRef | None, stated: BlockRef) -> bool:
     return answered is not None and same_block(answered, stated)
-
-
-def _check_parents(row: ScopeRow, blocks: dict[int, BlockRef]) -> None:
-    """The bracketing pairs must be parent and child by hash, not by number only."""
-    for parent, child in ((row.before, row.first), (row.last, row.after)):
-        if parent is None or child is None:
-            continue
-        if blocks[child.number].parent_hash != parent.hash:
-            reason = f"block {child.number} does not name block {parent.number} as its parent"
-            raise VerificationError(file=CASE, reason=reason)

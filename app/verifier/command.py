@@ -25,13 +25,20 @@ def main(arguments: Sequence[str], *, program: str = "quittance verify") -> int:
     given = _parser(program).parse_args(list(arguments))
     verdict = verify(bundle=given.bundle, case=given.case, anchors=tuple(given.anchor))
     if given.as_json:
-        text = json.dumps(verdict.document(), ensure_ascii=False, indent=2)
+        text = json.dumps(verdict.document(), indent=2)
     else:
-        text = "\n".join(_lines(verdict))
-    # Names in a bundle are anybody's text: what a terminal can't show must not end in a traceback.
+        text = "\n".join(map(_printable, _lines(verdict)))
+    # What a terminal can't show must not end in a traceback.
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     return verdict.exit_code
+
+
+def _printable(line: str) -> str:
+    """Names in a bundle are anybody's text: they must not move the cursor or forge a line of the verdict."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in line
+    )
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

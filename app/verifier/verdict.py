@@ -11,7 +11,14 @@ HASH_NOT_RECOMPUTED = (
     "The hash of the anchor block was compared with the enclosed answer of the node and with what was typed; "
     "it was not recomputed from a header."
 )
-REPORT_NOT_BOUND = "data/report.en.pdf is bound by the bag's manifests, not by the root R."
+REPORT_NOT_BOUND = (
+    "data/report.en.pdf was not checked: it is bound by the bag's manifests, not by the root R, and whoever "
+    "can rewrite the bundle can rewrite it."
+)
+ANSWERS_NOT_SIGNED = (
+    "The enclosed answers agree with each other and with the ledger; whether they are what the endpoints "
+    "said, and whether the endpoints said all, was not checked: nobody signed them."
+)
 NO_SEAL = "There is no signature and no timestamp of a third party to check."
 
 

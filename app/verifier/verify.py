@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typing import Any
+
 from app import canonical
 from app.assessment.assess import assess
 from app.assessment.document import LOWER_CASE, assessment_document
-from app.assessment.values import Assessment, Reading
+from app.assessment.values import Reading
 from app.canonical import Json, JsonLimits, NotCanonical
 from app.evidence.bag import Bag
 from app.evidence.case import Case, case_document, parse_case
 from app.evidence.errors import VerificationError
 from app.evidence.exchange import REQUESTS, Exchange, parse_exchanges, reading_of
-from app.evidence.format import VERIFY
+from app.evidence.format import BAG_INFO, BAG_INFO_BYTES_MAX, VERIFY, read_bagging_date
 from app.evidence.instructions import verify_text
 from app.evidence.reader import open_bag
 from app.evidence.shape import ShapeError
 from app.verifier.anchor import Anchor
-from app.verifier.answers import check_answers
+from app.verifier.answers import check_answers, holds
 from app.verifier.verdict import (
     ACCEPTED,
+    ANSWERS_NOT_SIGNED,
     CONDITIONAL,
     HASH_NOT_RECOMPUTED,
     NO_SEAL,
@@ -36,7 +39,9 @@ from app.verifier.window import check_window
 from chains.types import Transfer
 
 CASE, LEDGER = "data/case.json", "data/ledger.json"
-CASE_BYTES_MAX = 64 * 2**20
+# Decoded they take ten times their size; a case of a thousand installments has a tenth of a megabyte.
+CASE_BYTES_MAX = 32 * 2**20
+INDEX_BYTES_MAX = 32 * 2**20
 
 NO_CASE = "NOT CHECKED: the question came only with the bundle; give --case with the file you were handed."
 CHECKED = (
@@ -59,11 +64,11 @@ def verify(*, bundle: Path, case: Path | None, anchors: tuple[Anchor, ...]) -> V
 
 
 def _verify(bag: Bag, *, case: Path | None, anchors: tuple[Anchor, ...]) -> Verdict:
-    stated = bag.read_json(CASE)
+    stated = bag.read_json(CASE, bytes_max=CASE_BYTES_MAX)
     conditions = [] if case is not None else [NO_CASE]
     if case is not None:
         _compare_case(stated, path=case)
-    parsed = _parse(stated, evidence_id=bag.evidence_id)
+    parsed = _parse(bag, stated)
     if bag.read_bytes(VERIFY, bytes_max=2**20) != verify_text(parsed):
         raise VerificationError(file=VERIFY, reason="is not the text that belongs to this case")
     conditions += _compare_anchors(parsed, anchors)
@@ -71,16 +76,15 @@ def _verify(bag: Bag, *, case: Path | None, anchors: tuple[Anchor, ...]) -> Verd
     exchanges = _exchanges(bag)
     transfers = check_answers(bag, case=parsed, exchanges=exchanges)
     reading = reading_of(exchanges, operator=parsed.operator, relation=parsed.relation)
-    assessment = _judge(parsed, transfers=transfers, reading=reading)
-    document = assessment_document(assessment, forms=LOWER_CASE, inline_max=None)
-    if bag.read_json(LEDGER) != {"format": 1, "assessment": document}:
+    document = _judge(parsed, transfers=transfers, reading=reading)
+    if not holds(bag, LEDGER, {"format": 1, "assessment": document}):
         reason = "is not what the case and the raw answers give"
         raise VerificationError(file=LEDGER, reason=reason)
     return Verdict(
         exit_code=CONDITIONAL if conditions else ACCEPTED,
         conditions=tuple(conditions),
         checked=CHECKED,
-        not_covered=(HASH_NOT_RECOMPUTED, REPORT_NOT_BOUND, NO_SEAL),
+        not_covered=(ANSWERS_NOT_SIGNED, HASH_NOT_RECOMPUTED, REPORT_NOT_BOUND, NO_SEAL),
         facts={
             "evidence_id": bag.evidence_id,
             "root": bag.root,
@@ -98,16 +102,19 @@ def _verify(bag: Bag, *, case: Path | None, anchors: tuple[Anchor, ...]) -> Verd
     )
 
 
-def _parse(stated: Json, *, evidence_id: str) -> Case:
+def _parse(bag: Bag, stated: Json) -> Case:
     try:
         case = parse_case(stated)
-        # Read and written again it must be the same, so that nothing in it goes unread.
-        if case_document(case) != stated:
-            raise VerificationError(file=CASE, reason="is not in the form in which a case is written")
     except ShapeError as error:
         raise VerificationError(file=CASE, reason=str(error)) from None
-    if case.evidence_id != evidence_id:
+    # Read and written again it must be the same, so that nothing in it goes unread.
+    if not holds(bag, CASE, case_document(case)):
+        raise VerificationError(file=CASE, reason="is not in the form in which a case is written")
+    if case.evidence_id != bag.evidence_id:
         raise VerificationError(file=CASE, reason="names another evidence than the bundle")
+    bagged_on = read_bagging_date(bag.read_bytes(BAG_INFO, bytes_max=BAG_INFO_BYTES_MAX))
+    if bagged_on != case.created_at.date():
+        raise VerificationError(file=BAG_INFO, reason="has another Bagging-Date than the case")
     return case
 
 
@@ -124,7 +131,8 @@ def _compare_case(stated: Json, *, path: Path) -> None:
     except OSError as error:
         reason = f"can't be read: {error.strerror}"
         raise VerificationError(file=str(path), reason=reason) from None
-    if asked != stated:
+    # As text: to Python, 1 equals true.
+    if canonical.dumps(asked) != canonical.dumps(stated):
         raise VerificationError(file=CASE, reason="is not the case that was asked about")
 
 
@@ -144,7 +152,7 @@ def _compare_anchors(case: Case, typed: tuple[Anchor, ...]) -> list[str]:
 
 def _exchanges(bag: Bag) -> list[Exchange]:
     try:
-        exchanges = parse_exchanges(bag.read_json(REQUESTS))
+        exchanges = parse_exchanges(bag.read_json(REQUESTS, bytes_max=INDEX_BYTES_MAX))
     except ShapeError as error:
         raise VerificationError(file=REQUESTS, reason=str(error)) from None
     if not exchanges:
@@ -152,11 +160,12 @@ def _exchanges(bag: Bag) -> list[Exchange]:
     return exchanges
 
 
-def _judge(case: Case, *, transfers: list[Transfer], reading: Reading) -> Assessment:
+def _judge(case: Case, *, transfers: list[Transfer], reading: Reading) -> dict[str, Any]:
     facts = case.facts(transfers=transfers, reading=reading)
     if not case.records.debt.installments:
         raise VerificationError(file=CASE, reason="has no installment")
     try:
-        return assess(facts=facts, as_of=case.as_of, known_at=case.known_at)
+        assessment = assess(facts=facts, as_of=case.as_of, known_at=case.known_at)
+        return assessment_document(assessment, forms=LOWER_CASE, inline_max=None)
     except (ValueError, OverflowError) as error:
         raise VerificationError(file=CASE, reason=f"can't be assessed: {error}") from None

@@ -17,31 +17,70 @@ from app.errors import QuittanceError
 from app.evidence import store as evidence_store
 from app.evidence.service import SealingTools, seal
 from app.ingest.follow import follow_chain
-from app.ingest.store.chains import chains
+from app.ingest.read import ReadProgress
+from app.ingest.store.chains import Chain, chains
 from app.resources import Resources
 
 log = structlog.get_logger(__name__)
 STOP_SECONDS_MAX = 30
 
 
-def work_once(*, resources: Resources, tools: SealingTools) -> None:
-    """Read what is final on every chain, then seal what is queued."""
+class _Stopped(Exception):
+    """Somebody wants the worker to end; what was stored so far is whole."""
+
+
+def work_once(*, resources: Resources, tools: SealingTools, stop: threading.Event | None = None) -> None:
+    """Read what is final on every chain, then seal what is queued. One that fails keeps up no other.
+
+    Once `stop` is set, it ends with the range that is being read or the bundle that is being built.
+    """
+    stop = stop or threading.Event()
     with reading(resources.engine) as connection:
         configured = chains(connection)
     for chain in configured:
+        if not stop.is_set():
+            _read(chain, resources=resources, stop=stop)
+    seal_queued(tools=tools, stop=stop)
+
+
+def _read(chain: Chain, *, resources: Resources, stop: threading.Event) -> None:
+    def demand_time(_: ReadProgress) -> None:
+        if stop.is_set():
+            raise _Stopped
+
+    try:
         report = follow_chain(
-            engine=resources.engine, chain=chain, outside=resources.outside, clock=resources.clock
+            engine=resources.engine,
+            chain=chain,
+            outside=resources.outside,
+            clock=resources.clock,
+            progress=demand_time,
         )
+    except _Stopped:
+        return
+    except QuittanceError as error:
+        log.warning("reading was put off", chain=str(chain.id), reason=str(error))
+    except Exception:
+        # The other chains, and what is to be sealed, do not wait for this one's fault to be mended.
+        log.exception("reading failed", chain=str(chain.id))
+    else:
         if report.failure is not None:
             log.warning("chain not read", chain=str(chain.id), failure=report.failure)
-    seal_queued(tools=tools)
 
 
-def seal_queued(*, tools: SealingTools) -> None:
+def seal_queued(*, tools: SealingTools, stop: threading.Event | None = None) -> None:
+    """Seal what is queued, one after the other. What is wrong with one stays in its row."""
     with reading(tools.engine) as connection:
         rows = evidence_store.unfinished(connection)
     for row in rows:
-        seal(row=row, tools=tools)
+        if stop is not None and stop.is_set():
+            return
+        try:
+            seal(row=row, tools=tools)
+        except QuittanceError as error:
+            log.warning("sealing was put off", evidence=row.id, reason=str(error))
+        except Exception:
+            log.exception("sealing failed", evidence=row.id)
 
 
 @contextmanager
@@ -67,10 +106,12 @@ def _loop(*, resources: Resources, tools: SealingTools, stop: threading.Event, w
     while not stop.is_set():
         wake.clear()
         try:
-            work_once(resources=resources, tools=tools)
+            work_once(resources=resources, tools=tools, stop=stop)
         except QuittanceError as error:
             log.warning("work was put off", reason=str(error))
         except Exception:
             # A worker that dies in silence is worse than one that repeats its complaint.
             log.exception("work failed")
-        wake.wait(resources.settings.follow_seconds)
+        # The wake-up that goes with a stop may have been cleared above.
+        if not stop.is_set():
+            wake.wait(resources.settings.follow_seconds)

@@ -188,7 +188,7 @@ class EvmClient:
         try:
             yield
         except (BadEncoding, MalformedBlock, MalformedLog, UnorderedBlocks) as error:
-            raise BadAnswer(node=self.rpc.node, detail=str(error)) from error
+            raise self.rpc.bad_answer(error) from error
 
 
 def _block_call(number_or_tag: int | str) -> tuple[str, list[Any]]:

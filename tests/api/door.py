@@ -136,17 +136,13 @@ class Door:
             now = self.clock()
             other = create_tenant(connection, name="somebody else", now=now)
             scopes = ("read", "write", "seal")
-            return create_key(
-                connection, tenant_id=other.id, name="theirs", scopes=scopes, now=now
-            ).plain
+            return create_key(connection, tenant_id=other.id, name="theirs", scopes=scopes, now=now).plain
 
     def key_with(self, *scopes: str) -> str:
         with self.resources.engine.begin() as connection:
             tenant_id = connection.execute(sa.text("SELECT id FROM tenant ORDER BY id")).scalars().first()
             assert tenant_id is not None
-            made = create_key(
-                connection, tenant_id=tenant_id, name="narrow", scopes=scopes, now=self.clock()
-            )
+            made = create_key(connection, tenant_id=tenant_id, name="narrow", scopes=scopes, now=self.clock())
             return made.plain
 
     def counts(self) -> dict[str, int]:
@@ -156,6 +152,17 @@ class Door:
                 table.name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
                 for table in metadata.sorted_tables
             }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """An app with a configured chain, a registered asset, a creditor and a debtor."""
+
+    door: Door
+    parties: tuple[str, str]
+
+    def debt_body(self, **changes: Any) -> dict[str, Any]:
+        return self.door.debt_body(parties=self.parties, **changes)
 
 
 def bearing(key: str) -> dict[str, str]:

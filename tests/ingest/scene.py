@@ -6,9 +6,10 @@ installments. Nobody has paid anything yet: each test plays its own part.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -31,7 +32,7 @@ from app.tenants.service import create_tenant
 from chains.devnode import DevNode
 from chains.guard import EgressPolicy
 from chains.rpc import RpcLimits
-from chains.types import AccountId, Address, Finality, Hash32
+from chains.types import AccountId, Address, BlockRef, Finality, Hash32
 from tests.support.anvil import GENESIS_AT
 from tests.support.token import Token, deploy_token
 
@@ -81,31 +82,53 @@ def truth(
 ) -> set[Moved]:
     """Every ERC-20 Transfer from or to the accounts, asked without any filter and decoded here."""
     final = node.block(last).number
-    logs = node.call("eth_getLogs", {"fromBlock": hex(first), "toBlock": hex(final)}) if final >= first else ()
+    return {
+        each
+        for each in _everything(node, node.block().hash)
+        if first <= each.block_number <= final and (each.sender in accounts or each.recipient in accounts)
+    }
+
+
+def block_of(node: DevNode, number: int) -> BlockRef:
+    return _block_of(node, number, node.block().hash)
+
+
+@cache
+def _block_of(node: DevNode, number: int, _head: Hash32) -> BlockRef:
+    return node.block(number)
+
+
+@cache
+def _everything(node: DevNode, head: Hash32) -> frozenset[Moved]:
+    """Of a chain with this head, so that it is asked once."""
     found = set()
-    for log in logs:
+    for log in node.call("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest"}):
         topics = log["topics"]
         if len(topics) != 3 or topics[0] != TRANSFER_TOPIC or len(log["data"]) != 66:
             continue
         if topics[1][2:26] != "0" * 24 or topics[2][2:26] != "0" * 24:
             continue
         sender, recipient = (Address.parse("0x" + topic[26:]) for topic in topics[1:])
-        if sender in accounts or recipient in accounts:
-            number = int(log["blockNumber"], 16)
-            found.add(
-                Moved(
-                    block_number=number,
-                    log_index=int(log["logIndex"], 16),
-                    block_hash=Hash32.parse(log["blockHash"]),
-                    block_time=node.block(number).time,
-                    tx_hash=Hash32.parse(log["transactionHash"]),
-                    contract=Address.parse(log["address"]),
-                    sender=sender,
-                    recipient=recipient,
-                    amount_units=int(log["data"], 16),
-                )
+        number = int(log["blockNumber"], 16)
+        found.add(
+            Moved(
+                block_number=number,
+                log_index=int(log["logIndex"], 16),
+                block_hash=Hash32.parse(log["blockHash"]),
+                block_time=_block_of(node, number, head).time,
+                tx_hash=Hash32.parse(log["transactionHash"]),
+                contract=Address.parse(log["address"]),
+                sender=sender,
+                recipient=recipient,
+                amount_units=int(log["data"], 16),
             )
-    return found
+        )
+    return frozenset(found)
+
+
+def first_of_window(node: DevNode) -> int:
+    """The first block that is not older than the agreement."""
+    return next(number for number in range(999) if block_of(node, number).time >= AGREED_AT)
 
 
 def stored(engine: Engine) -> set[Moved]:
@@ -132,7 +155,9 @@ def count(engine: Engine, table: sa.Table) -> int:
 
 def egress(urls: Iterable[str]) -> EgressPolicy:
     """Loopback at exactly these ports."""
-    return EgressPolicy.parse(", ".join(f"127.0.0.1:{url.rpartition(':')[2].partition('/')[0]}" for url in urls))
+    return EgressPolicy.parse(
+        ", ".join(f"127.0.0.1:{url.rpartition(':')[2].partition('/')[0]}" for url in urls)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,9 +253,7 @@ class Scene:
                 now=self.clock(),
             )
 
-    def assess(
-        self, debt: Debt, *, as_of: int | None = None, known_at: datetime | None = None
-    ) -> Assessment:
+    def assess(self, debt: Debt, *, as_of: int | None = None, known_at: datetime | None = None) -> Assessment:
         question = Question(
             tenant_id=self.actor.tenant_id,
             debt_id=debt.id,
@@ -292,7 +315,3 @@ def _party(engine: Engine, *, actor: Actor, name: str, account: AccountId, now: 
     new = NewParty(name=name, accounts=(NewAccount(account=account, basis=Basis.CONTRACT),))
     with engine.begin() as connection:
         return record_party(connection, actor=actor, new=new, now=now).id
-
-
-def lengths(ranges: Sequence[Blocks]) -> list[int]:
-    return [each.last - each.first + 1 for each in ranges]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy.engine import Connection
 
 from app.api.context import Admin, Reader, Writer
@@ -37,14 +37,21 @@ class NativeCoin(BaseModel):
     decimals: Annotated[int, Field(ge=0, le=DECIMALS_MAX)]
 
 
-class FinalityTag(BaseModel):
-    model_config = _STRICT
-    tag: Literal["finalized"]
+class FinalityIn(BaseModel):
+    """When a block counts as final: exactly one of the node's tag and a depth below its head."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"tag": "finalized"}, {"confirmations": 64}]}
+    )
+    tag: Literal["finalized"] | None = None
+    confirmations: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
-class FinalityDepth(BaseModel):
-    model_config = _STRICT
-    confirmations: Annotated[int, Field(ge=1, le=1_000_000)]
+    @model_validator(mode="after")
+    def _demand_one(self) -> Self:
+        if (self.tag is None) == (self.confirmations is None):
+            msg = "Give exactly one of tag and confirmations."
+            raise ValueError(msg)
+        return self
 
 
 class ChainIn(BaseModel):
@@ -69,31 +76,35 @@ class ChainIn(BaseModel):
         Field(min_length=1, max_length=NODES_MAX),
     ]
     native: NativeCoin
-    finality: FinalityTag | FinalityDepth
+    finality: FinalityIn
     start_block: Annotated[int, Field(ge=0, le=_BLOCKS_MAX)] = 0
 
 
 class AssetIn(BaseModel):
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"asset": "eip155:1/erc20:0xdAC17F958D2ee523a2206206994597C13D831ec7"}]
+        },
+    )
     asset: AssetField
 
 
 @router.put(
     "/chains/{chain}",
     status_code=200,
-    responses={201: {"description": "Configured"}, **documented(403)},
+    responses={201: {"description": "Configured"}, **documented(400, 403, 413)},
 )
 def put_chain(chain: ChainText, body: ChainIn, caller: Admin) -> Response:
     """Configure a chain. Each node is asked for its chain id and its final block at once."""
     chain_id = ChainId.parse(chain)
-    depth = body.finality.confirmations if isinstance(body.finality, FinalityDepth) else None
     new = NewChain(
         chain=Chain(
             id=chain_id,
             name=body.name,
             native_symbol=body.native.symbol,
             native_decimals=body.native.decimals,
-            finality=Finality(confirmations=depth),
+            finality=Finality(confirmations=body.finality.confirmations),
             start_block=body.start_block,
         ),
         rpc_urls=tuple(body.rpc_urls),
@@ -157,7 +168,11 @@ def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
     }
 
 
-@router.post("/assets", status_code=201, responses={201: {"description": "Registered"}, **documented(403)})
+@router.post(
+    "/assets",
+    status_code=201,
+    responses={201: {"description": "Registered"}, **documented(400, 403, 413)},
+)
 def post_asset(body: AssetIn, caller: Writer) -> Response:
     """Pin a token: decimals, symbol and code hash, as the chain shows them at a final block."""
     resources = caller.resources

@@ -23,7 +23,12 @@ from app.api.fields import (
     ShortField,
 )
 from app.api.problems import documented
-from app.assessment.document import INLINE_CANDIDATES_MAX, assessment_document, local_text
+from app.assessment.document import (
+    INLINE_CANDIDATES_MAX,
+    assessment_document,
+    candidate_document,
+    local_text,
+)
 from app.assessment.service import Question, assess_debt
 from app.assessment.values import Assessment
 from app.clock import to_rfc3339
@@ -128,7 +133,11 @@ class DebtIn(BaseModel):
             raise InvalidInput(faults)
 
 
-@router.post("/debts", status_code=201, responses={201: {"description": "Recorded"}, **documented(403, 409)})
+@router.post(
+    "/debts",
+    status_code=201,
+    responses={201: {"description": "Recorded"}, **documented(400, 403, 409, 413)},
+)
 def post_debt(body: DebtIn, caller: Writer) -> Response:
     """Record what is owed. From now on the parties' accounts are read from `agreed_at` on."""
     new = body.new()
@@ -147,7 +156,7 @@ def list_debts(
     limit: LimitField = 50,
     cursor: CursorField | None = None,
 ) -> Response:
-    after = read_cursor(cursor, kinds=(str,))
+    after = read_cursor(cursor, of="debts", kinds=(str,))
     with reading(caller.resources.engine) as connection:
         debts = store.page_of_debts(
             connection,
@@ -158,6 +167,7 @@ def list_debts(
         )
     return page(
         [debt_document(debt) for debt in debts],
+        of="debts",
         next_cursor=[debts[-1].id] if len(debts) == limit else None,
     )
 
@@ -188,25 +198,32 @@ def list_candidates(
     debt_id: IdField, caller: Reader, limit: LimitField = 50, cursor: CursorField | None = None
 ) -> Response:
     """Every inflow to the creditor that is not attributed, with its reasons."""
-    after = read_cursor(cursor, kinds=(str,))
+    after = read_cursor(cursor, of="candidates", kinds=(int, str, int, int))
     assessment = _assess(caller, debt_id=debt_id, as_of=None, known_at=None)
-    documents = assessment_document(assessment, forms=CHECKSUMMED, inline_max=None)["candidates"]
-    ids = [each["transfer"]["id"] for each in documents]
-    start = ids.index(after[0]) + 1 if after and after[0] in ids else 0
-    found = documents[start : start + limit]
-    more = start + limit < len(documents)
-    return page(found, next_cursor=[found[-1]["transfer"]["id"]] if more else None)
+    found = assessment.attribution.candidates
+    if after is not None:
+        # By place in time, not by id: the one that the cursor names may have become a payment meanwhile.
+        found = tuple(each for each in found if each.transfer.position > tuple(after))
+    return page(
+        [candidate_document(assessment, each, forms=CHECKSUMMED) for each in found[:limit]],
+        of="candidates",
+        next_cursor=list(found[limit - 1].transfer.position) if len(found) > limit else None,
+    )
 
 
 def _assess(caller: Caller, *, debt_id: str, as_of: datetime | None, known_at: datetime | None) -> Assessment:
     resources = caller.resources
-    return assess_debt(
-        engine=resources.engine,
-        question=Question(tenant_id=caller.tenant_id, debt_id=debt_id, as_of=as_of, known_at=known_at),
-        operator=resources.operator,
-        outside=resources.outside,
-        clock=resources.clock,
-    )
+    try:
+        return assess_debt(
+            engine=resources.engine,
+            question=Question(tenant_id=caller.tenant_id, debt_id=debt_id, as_of=as_of, known_at=known_at),
+            operator=resources.operator,
+            outside=resources.outside,
+            clock=resources.clock,
+        )
+    except InvalidInput as error:
+        # Here both times are query parameters, not fields of a body.
+        raise InvalidInput(Fault(f"?{each.pointer[1:]}", each.detail) for each in error.faults) from None
 
 
 def debt_document(debt: Debt) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
+from fastapi.exceptions import HTTPException
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import Connection
+from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
 from app.api.context import Answer, Caller, Reader, Sealer
 from app.api.fields import IdField, InstantField
@@ -18,6 +21,7 @@ from app.clock import to_rfc3339
 from app.db import reading
 from app.debts.parties import Actor
 from app.errors import Conflict, EnvironmentProblem
+from app.evidence.errors import VerificationError
 from app.evidence.reader import open_bag
 from app.evidence.service import Wanted, cancel_evidence, get_evidence, request_evidence
 from app.evidence.store import Evidence
@@ -29,7 +33,10 @@ REPORT_BYTES_MAX = 64 * 2**20
 class EvidenceIn(BaseModel):
     """What to seal. Without `as_of` the newest final state is assessed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"languages": ["en"]}, {"as_of": "2026-06-30T00:00:00Z"}]},
+    )
     as_of: InstantField | None = None
     known_at: InstantField | None = None
     grade: Literal["events-complete", "sender-complete", "balances-explained", "provider-reported"] | None = (
@@ -40,13 +47,28 @@ class EvidenceIn(BaseModel):
 
 
 class BundleMissing(EnvironmentProblem):
-    """The file of a sealed bundle is not where it was put."""
+    """The file of a sealed bundle is not where it was put, or not what was put there."""
+
+
+class Download(FileResponse):
+    """A file, or a part of it. A part that there is not ends in a problem, as every error here does."""
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except RangeNotSatisfiable as error:
+            headers = {"Content-Range": f"bytes */{error.max_size}"}
+            raise HTTPException(416, detail="The file is shorter.", headers=headers) from error
+        except (MalformedRangeHeader, ValueError):
+            # RFC 9110, 14.2: what can't be read as a range is ignored, and the whole file is sent.
+            return []
 
 
 @router.post(
     "/debts/{debt_id}/evidence",
     status_code=202,
-    responses={202: {"description": "Queued"}, **documented(403, 404, 409)},
+    responses={202: {"description": "Queued"}, **documented(400, 403, 404, 409, 413)},
 )
 def post_evidence(debt_id: IdField, body: EvidenceIn, caller: Sealer, request: Request) -> Response:
     """Have a bundle built and sealed. It may be used against the person who produces it."""
@@ -84,13 +106,15 @@ def delete_evidence(evidence_id: IdField, caller: Sealer) -> Response:
     "/evidence/{evidence_id}/bundle.zip",
     responses={
         200: {"content": {"application/zip": {}}, "description": "The bundle"},
-        **documented(403, 404, 409),
+        206: {"content": {"application/zip": {}}, "description": "The part that was asked for"},
+        **documented(403, 404, 409, 416),
     },
-    response_class=FileResponse,
+    response_class=Download,
 )
 def get_bundle(evidence_id: IdField, caller: Reader) -> Response:
     row, path = _sealed(caller, evidence_id)
-    return FileResponse(path, media_type="application/zip", filename=path.name, headers={"ETag": _etag(row)})
+    etag = _etag((row.sha256 or b"").hex())
+    return Download(path, media_type="application/zip", filename=path.name, headers={"ETag": etag})
 
 
 @router.get(
@@ -103,17 +127,27 @@ def get_bundle(evidence_id: IdField, caller: Reader) -> Response:
 )
 def get_report(evidence_id: IdField, caller: Reader, lang: Literal["en"] = "en") -> Response:
     _, path = _sealed(caller, evidence_id)
-    with open_bag(path) as bag:
-        name = f"data/report.{lang}.pdf"
-        content, etag = bag.read_bytes(name, bytes_max=REPORT_BYTES_MAX), bag.sha256(name)
-    return Response(content, media_type="application/pdf", headers={"ETag": f'"{etag}"'})
+    try:
+        with open_bag(path) as bag:
+            name = f"data/report.{lang}.pdf"
+            content, etag = bag.read_bytes(name, bytes_max=REPORT_BYTES_MAX), bag.sha256(name)
+    except VerificationError as error:
+        msg = f"The bundle was sealed, but its file was changed since ({error}); restore it from a backup."
+        raise BundleMissing(msg) from error
+    return Response(content, media_type="application/pdf", headers={"ETag": _etag(etag)})
 
 
 @router.get("/evidence/{evidence_id}/case.json", responses=documented(403, 404, 409))
 def get_case(evidence_id: IdField, caller: Reader) -> Response:
     """The question, apart from the bundle: hand it over by another way."""
     _, path = _sealed(caller, evidence_id)
-    return FileResponse(path.with_name("case.json"), media_type="application/json")
+    try:
+        content = path.with_name("case.json").read_bytes()
+    except OSError as error:
+        msg = "The bundle was sealed, but its case file is missing; restore it from a backup."
+        raise BundleMissing(msg) from error
+    etag = _etag(hashlib.sha256(content).hexdigest())
+    return Response(content, media_type="application/json", headers={"ETag": etag})
 
 
 def _find(caller: Caller, evidence_id: str) -> Evidence:
@@ -132,8 +166,8 @@ def _sealed(caller: Caller, evidence_id: str) -> tuple[Evidence, Path]:
     return row, row.path
 
 
-def _etag(row: Evidence) -> str:
-    return f'"{(row.sha256 or b"").hex()}"'
+def _etag(sha256: str) -> str:
+    return f'"{sha256}"'
 
 
 def _document(row: Evidence) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from app.api.context import resources_of
+from app.api.problems import documented_one
 from app.db import current_revision, head_revision, reading
 from app.errors import EnvironmentProblem
 
@@ -22,7 +23,7 @@ def healthz() -> Response:
     return JSONResponse({"status": "ok"})
 
 
-@router.get("/readyz", responses={503: {"description": "Not ready"}})
+@router.get("/readyz", responses={503: documented_one(503)})
 def readyz(request: Request) -> Response:
     """The database can be read and has the schema that this code wants."""
     with reading(resources_of(request).engine) as connection:

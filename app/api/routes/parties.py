@@ -37,7 +37,18 @@ router = APIRouter(tags=["parties"])
 class AccountIn(BaseModel):
     """An account and the basis on which it was tied to the party."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "account": "eip155:1:0x52908400098527886E0F7030069857D2E4169EE7",
+                    "basis": "signature",
+                    "from": "2026-01-05T00:00:00Z",
+                }
+            ]
+        },
+    )
     account: AccountField
     basis: BasisField
     valid_from: Annotated[InstantField | None, Field(alias="from")] = None
@@ -80,7 +91,9 @@ class PartyIn(BaseModel):
 
 
 @router.post(
-    "/parties", status_code=201, responses={201: {"description": "Recorded"}, **documented(403, 409)}
+    "/parties",
+    status_code=201,
+    responses={201: {"description": "Recorded"}, **documented(400, 403, 409, 413)},
 )
 def post_party(body: PartyIn, caller: Writer) -> Response:
     """Record a person or firm, with the accounts that are known to be theirs."""
@@ -102,13 +115,13 @@ def post_party(body: PartyIn, caller: Writer) -> Response:
 
 @router.get("/parties", responses=documented(403))
 def list_parties(caller: Reader, limit: LimitField = 50, cursor: CursorField | None = None) -> Response:
-    after = read_cursor(cursor, kinds=(str,))
+    after = read_cursor(cursor, of="parties", kinds=(str,))
     with reading(caller.resources.engine) as connection:
         parties = store.page_of_parties(
             connection, tenant_id=caller.tenant_id, after=after[0] if after else None, limit=limit
         )
         items = [_document(connection, each, tenant_id=caller.tenant_id) for each in parties]
-    return page(items, next_cursor=[parties[-1].id] if len(parties) == limit else None)
+    return page(items, of="parties", next_cursor=[parties[-1].id] if len(parties) == limit else None)
 
 
 @router.get("/parties/{party_id}", responses=documented(403, 404))
@@ -123,7 +136,7 @@ def get_party(party_id: IdField, caller: Reader) -> Response:
 @router.post(
     "/parties/{party_id}/accounts",
     status_code=201,
-    responses={201: {"description": "Bound"}, **documented(403, 404, 409)},
+    responses={201: {"description": "Bound"}, **documented(400, 403, 404, 409, 413)},
 )
 def post_account(party_id: IdField, body: AccountIn, caller: Writer) -> Response:
     """Tie another account to the party. It is read from the party's oldest debt on."""

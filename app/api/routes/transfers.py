@@ -54,11 +54,11 @@ def list_transfers(
         items = _documents(connection, transfers)
     last = transfers[-1] if len(transfers) == limit else None
     following = None if last is None else [last.block.number, str(last.block.hash), last.log_index]
-    return page(items, next_cursor=following)
+    return page(items, of="transfers", next_cursor=following)
 
 
 def _position(cursor: str | None) -> TransferPosition | None:
-    values = read_cursor(cursor, kinds=(int, str, int))
+    values = read_cursor(cursor, of="transfers", kinds=(int, str, int))
     if values is None:
         return None
     try:

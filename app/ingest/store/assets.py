@@ -82,14 +82,18 @@ def add_asset(connection: Connection, *, value: RegisteredAsset) -> None:
 
 
 def unnamed_contracts(connection: Connection, *, chain_id: ChainId, limit: int) -> list[Address]:
-    """Contracts that emitted a recorded Transfer and were not asked for their symbol yet."""
+    """Contracts that emitted a recorded Transfer and were not asked for their symbol yet.
+
+    In no order, so that some which can't be asked never keep the others from their turn.
+    """
     asked = sa.select(token.c.contract).where(token.c.chain_id == str(chain_id))
-    query = (
+    unnamed = (
         sa.select(transfer.c.contract)
         .where(transfer.c.chain_id == str(chain_id), transfer.c.contract.not_in(asked))
         .distinct()
-        .limit(limit)
+        .subquery()
     )
+    query = sa.select(unnamed.c.contract).order_by(sa.func.random()).limit(limit)
     return list(connection.execute(query).scalars())
 
 

@@ -6,16 +6,26 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from app.db import insert_new
 from app.ingest.model import block
+from app.ingest.order import BlocksDisagree, demand_one_chain
 from chains.types import BlockRef, ChainId
 
 
 def add_blocks(
     connection: Connection, *, chain_id: ChainId, blocks: Iterable[BlockRef], now: datetime
 ) -> None:
+    """Record blocks that fit each other and those on record; raises what `demand_one_chain` raises."""
+    new = list(blocks)
+    if not new:
+        return
+    numbers = [each.number for each in new]
+    known = _around(connection, chain_id=chain_id, first=min(numbers), last=max(numbers))
+    demand_one_chain([*known, *new])
+    hashes = {each.hash for each in known}
+    fresh = {each.hash: each for each in new if each.hash not in hashes}
     rows = [
         {
             "chain_id": str(chain_id),
@@ -25,9 +35,35 @@ def add_blocks(
             "parent_hash": each.parent_hash,
             "recorded_at": now,
         }
-        for each in {each.hash: each for each in blocks}.values()
+        for each in fresh.values()
     ]
-    insert_new(connection, block, rows)
+    if insert_new(connection, block, rows) == len(rows):
+        return
+    # Another reader has just recorded them; or a hash is on record already, with quite another number.
+    known = _around(connection, chain_id=chain_id, first=min(numbers), last=max(numbers))
+    demand_one_chain([*known, *new])
+    if not fresh.keys() <= {each.hash for each in known}:
+        msg = "a block was answered with the hash of a block that has another number"
+        raise BlocksDisagree(msg)
+
+
+def _around(connection: Connection, *, chain_id: ChainId, first: int, last: int) -> list[BlockRef]:
+    """The recorded blocks in this range, and the nearest one on either side of it."""
+    of_chain = sa.select(block).where(block.c.chain_id == str(chain_id))
+    lower = of_chain.where(block.c.number < first).order_by(block.c.number.desc()).limit(1)
+    within = of_chain.where(block.c.number.between(first, last))
+    upper = of_chain.where(block.c.number > last).order_by(block.c.number).limit(1)
+    return [_block(row) for query in (lower, within, upper) for row in connection.execute(query)]
+
+
+def newest_block(connection: Connection, *, chain_id: ChainId, up_to: int) -> BlockRef | None:
+    """The highest recorded block with a number of at most `up_to`."""
+    return _first_block(
+        connection,
+        sa.select(block)
+        .where(block.c.chain_id == str(chain_id), block.c.number <= up_to)
+        .order_by(block.c.number.desc()),
+    )
 
 
 def block_before(connection: Connection, *, chain_id: ChainId, time: int) -> BlockRef | None:
@@ -58,6 +94,8 @@ def block_numbered(connection: Connection, *, chain_id: ChainId, number: int) ->
 
 def _first_block(connection: Connection, query: sa.Select[tuple[object, ...]]) -> BlockRef | None:
     row = connection.execute(query.limit(1)).first()
-    if row is None:
-        return None
+    return None if row is None else _block(row)
+
+
+def _block(row: Row[tuple[object, ...]]) -> BlockRef:
     return BlockRef(number=row.number, hash=row.hash, time=row.time, parent_hash=row.parent_hash)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -33,7 +33,7 @@ class Node:
 
     id: str
     chain: ChainId
-    url: str
+    url: str = field(repr=False)
     checked_at: datetime | None
     head_block: int | None
     final_block: int | None

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection
 
 from app.db import insert_new
 from app.ids import new_id
-from app.ingest.model import block, coverage, cursor, time_mark, watch
-from app.ingest.ranges import Blocks
+from app.ingest.model import block, chain, coverage, cursor, time_mark, watch
+from app.ingest.ranges import Blocks, merged
 from chains.types import AccountId, Address, BlockRef, ChainId, Hash32
 
 
@@ -107,17 +107,30 @@ def locate_time(connection: Connection, *, chain_id: ChainId, time: int, first_b
 
 
 def read_through(connection: Connection, chain_id: ChainId) -> int | None:
-    """The last block that was read for every account that is watched; None if one was never read."""
-    starts = sa.and_(cursor.c.chain_id == watch.c.chain_id, cursor.c.address == watch.c.address)
-    query = (
-        sa.select(
-            sa.func.min(cursor.c.next_block), sa.func.count(watch.c.address), sa.func.count(cursor.c.address)
-        )
-        .select_from(watch.outerjoin(cursor, starts))
-        .where(watch.c.chain_id == str(chain_id))
+    """The last block up to which every watched account was read from its start on, without a gap.
+
+    None if one was never read there.
+    """
+    query = sa.select(coverage.c.address, coverage.c.first_block, coverage.c.last_block).where(
+        coverage.c.chain_id == str(chain_id)
     )
-    following, watched, started = connection.execute(query).one()
-    return following - 1 if watched and watched == started else None
+    read: dict[Address, list[Blocks]] = {}
+    for address, first, last in connection.execute(query):
+        read.setdefault(address, []).append(Blocks(first, last))
+    start = connection.scalar(sa.select(chain.c.start_block).where(chain.c.id == str(chain_id))) or 0
+    ends = [
+        None
+        if each.first_block is None
+        else _end_of(read.get(each.address, ()), first=max(start, each.first_block))
+        for each in watches(connection, chain_id)
+    ]
+    known = [end for end in ends if end is not None]
+    return min(known) if known and len(known) == len(ends) else None
+
+
+def _end_of(read: Iterable[Blocks], *, first: int) -> int | None:
+    """Where the range that holds `first` ends."""
+    return next((each.last for each in merged(read) if each.first <= first <= each.last), None)
 
 
 def add_coverage(connection: Connection, *, read: Sequence[Coverage], chain_id: ChainId) -> None:

@@ -12,7 +12,68 @@ from sqlalchemy.engine import Connection, Row
 from app.db import insert_new
 from app.ingest.model import transfer
 from app.ingest.ranges import Blocks
+from chains.errors import ChainError
 from chains.types import AccountId, Address, BlockRef, ChainId, Hash32, Transfer
+
+
+class TransfersDisagree(ChainError):
+    """A node's answer leaves out, or alters, a transfer that was read before."""
+
+    def __init__(self, *, blocks: Blocks, differing: int) -> None:
+        super().__init__(
+            f"the answer for blocks {blocks.first}-{blocks.last} and what is on record differ "
+            f"in {differing} transfers"
+        )
+        self.blocks = blocks
+
+
+def add_answer(
+    connection: Connection,
+    *,
+    chain_id: ChainId,
+    addresses: Collection[Address],
+    blocks: Blocks,
+    transfers: Collection[Transfer],
+    now: datetime,
+) -> int:
+    """Append all transfers that a node answered for these accounts and blocks; returns how many were new.
+
+    Some may be on record from reading the other party. Then the answer must hold exactly those: raises
+    TransfersDisagree otherwise, since one of the two answers was wrong.
+    """
+    touching = _touching(chain_id, addresses=addresses, blocks=blocks)
+    known = connection.execute(sa.select(transfer.c.log_index).where(touching).limit(1)).first()
+    added = add_transfers(connection, transfers=transfers, now=now)
+    if known is not None or added < len(transfers):
+        recorded = {_facts(_transfer(row)) for row in connection.execute(sa.select(transfer).where(touching))}
+        differing = recorded ^ {_facts(each) for each in transfers}
+        if differing:
+            raise TransfersDisagree(blocks=blocks, differing=len({facts[0] for facts in differing}))
+    return added
+
+
+def _facts(value: Transfer) -> tuple[object, ...]:
+    """What two answers about one transfer have to agree on, its identity first."""
+    return (
+        value.id,
+        value.block.number,
+        value.block.time,
+        value.tx_hash,
+        value.contract,
+        value.sender,
+        value.recipient,
+        value.amount_units,
+    )
+
+
+def _touching(chain_id: ChainId, *, addresses: Collection[Address], blocks: Blocks) -> sa.ColumnElement[bool]:
+    """Transfers from or to any of the accounts in these blocks."""
+    accounts = list(addresses)
+    return sa.and_(
+        transfer.c.chain_id == str(chain_id),
+        sa.or_(transfer.c.recipient.in_(accounts), transfer.c.sender.in_(accounts)),
+        transfer.c.block_number.between(blocks.first, blocks.last),
+    )
 
 
 def add_transfers(connection: Connection, *, transfers: Iterable[Transfer], now: datetime) -> int:
@@ -45,15 +106,9 @@ def transfers_touching(
     known_at: datetime,
 ) -> list[Transfer]:
     """Recorded transfers from or to any of the accounts in these blocks, in chain order."""
-    touching = sa.or_(transfer.c.recipient.in_(list(addresses)), transfer.c.sender.in_(list(addresses)))
     query = (
         sa.select(transfer)
-        .where(
-            transfer.c.chain_id == str(chain_id),
-            touching,
-            transfer.c.block_number.between(blocks.first, blocks.last),
-            transfer.c.recorded_at <= known_at,
-        )
+        .where(_touching(chain_id, addresses=addresses, blocks=blocks), transfer.c.recorded_at <= known_at)
         .order_by(transfer.c.block_number, transfer.c.log_index)
     )
     return [_transfer(row) for row in connection.execute(query)]

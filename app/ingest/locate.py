@@ -1,0 +1,70 @@
+"""Finding blocks by time: where the window of a watched account starts, and where one ends.
+
+What was found is stored, so that it is asked once. A node that fails leaves the place unknown.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Engine
+
+from app.clock import Clock
+from app.db import reading
+from app.ingest.order import demand_one_chain
+from app.ingest.store import blocks as block_store
+from app.ingest.store import coverage as coverage_store
+from app.ingest.store.chains import Chain
+from app.ingest.store.coverage import Watch
+from chains.errors import BadAnswer
+from chains.evm.client import EvmClient
+from chains.types import BlockRef, ChainId
+
+
+def located_watches(
+    *, engine: Engine, client: EvmClient, chain: ChainId, final: BlockRef, clock: Clock
+) -> list[Watch]:
+    """The watches whose start is final. The blocks around each start are searched for once and stored."""
+    with reading(engine) as connection:
+        times = coverage_store.unlocated_times(connection, chain)
+    for time in times:
+        first = client.first_block_at_or_after(time, low=0, high=final.number)
+        if first is None:
+            continue
+        around = _around(client, first=first.number, time=time, final=final)
+        with engine.begin() as connection:
+            block_store.add_blocks(connection, chain_id=chain, blocks=around, now=clock())
+            coverage_store.locate_time(connection, chain_id=chain, time=time, first_block=first.number)
+    with reading(engine) as connection:
+        watches = coverage_store.watches(connection, chain)
+    return [watch for watch in watches if watch.first_block is not None]
+
+
+def block_at(
+    *, engine: Engine, client: EvmClient, chain: Chain, time: int, clock: Clock
+) -> tuple[BlockRef, BlockRef] | None:
+    """The last final block with a time up to `time` and the one after it, stored; None if not final yet.
+
+    Raises a ChainError.
+    """
+    final = client.finalized(chain.finality)
+    before = client.last_block_at_or_before(time, low=0, high=final.number)
+    if before is None or before.number >= final.number:
+        return None
+    before, after = _around(client, first=before.number + 1, time=time + 1, final=final)
+    with engine.begin() as connection:
+        block_store.add_blocks(connection, chain_id=chain.id, blocks=[before, after], now=clock())
+    return before, after
+
+
+def _around(client: EvmClient, *, first: int, time: int, final: BlockRef) -> list[BlockRef]:
+    """The block of this number, which is not older than `time`, after the one before it, which is.
+
+    They are asked anew with the final block, so that a node that changed its chain while it was searched
+    is found out.
+    """
+    numbers = range(max(0, first - 1), first + 1)
+    *around, last = client.blocks([*numbers, final.number])
+    demand_one_chain([*around, last, final])
+    if around[-1].time < time or any(each.time >= time for each in around[:-1]):
+        detail = f"told two stories about the times of blocks {numbers.start}-{first}"
+        raise BadAnswer(node=client.rpc.node, detail=detail)
+    return around

@@ -1,0 +1,145 @@
+"""Schemathesis over the whole OpenAPI document: no 5xx, no status, media type or header that it lacks.
+
+The requests are generated from the document, the right ones and the wrong ones, and go to the real app over
+a real database, before a real node. No request may name another machine: names in URLs would be looked up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis import Case
+from schemathesis.checks import not_a_server_error
+from schemathesis.core import NotSet
+from schemathesis.core.transport import Response
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from app.clock import utc_now
+from app.db import make_engine
+from app.main import create_app
+from app.resources import Operator, Outside, Resources
+from app.settings import Settings
+from chains.guard import EgressPolicy
+from chains.rpc import RpcLimits
+from tests.api.door import AGREED_AT, DAY, Scene, bearing
+from tests.support.token import Token
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+    allow_header_conformance,
+]
+OPERATIONS = 24
+
+
+def app_for_its_document() -> Any:
+    """The document is wanted when tests are collected, before there is any database: this app has none."""
+    resources = Resources(
+        settings=Settings(data_dir=Path("never-made")),
+        engine=make_engine("sqlite:///never-opened"),
+        outside=Outside(egress=EgressPolicy(), limits=RpcLimits()),
+        operator=Operator(name="nobody", relation="none"),
+        clock=utc_now,
+    )
+    return create_app(resources, with_worker=False)
+
+
+def generated(*, examples: int, phases: dict[str, Any]) -> Any:
+    # The same requests on every machine and every day, and no folder of findings left behind.
+    generation = {"deterministic": True, "max-examples": examples, "database": "none"}
+    config = schemathesis.Config.from_dict({"seed": 1, "generation": generation, "phases": phases})
+    return schemathesis.openapi.from_dict(app_for_its_document().openapi(), config=config)
+
+
+# Every edge of every field, wrong methods and missing headers; then some requests at random.
+strange = generated(examples=8, phases={})
+# Where something exists, only requests at random.
+fitting = generated(examples=15, phases={"coverage": {"enabled": False}})
+answered: Counter[tuple[str, int]] = Counter()
+
+
+@pytest.fixture(scope="module")
+def known(scene: Scene, token: Token) -> dict[str, str]:
+    """A real thing for every name in a path or a query, one sealed bundle among them."""
+    door = scene.door
+    token.node.set_next_block_time(AGREED_AT + 31 * DAY)
+    token.node.call("evm_mine")
+    token.node.mine(5)
+    debt = door.post("/v1/debts", scene.debt_body())
+    assert door.read().failure is None
+    evidence = door.post(f"/v1/debts/{debt['id']}/evidence", {}, status=202)
+    door.seal()
+    return {
+        "chain": door.chain,
+        "account": door.account(token.node.accounts()[1]),
+        "asset": door.asset,
+        "party_id": scene.parties[0],
+        "debt_id": debt["id"],
+        "evidence_id": evidence["id"],
+    }
+
+
+def send(case: Case[Any], scene: Scene) -> Response:
+    """With the operator's key, unless the case is about the key itself."""
+    body = {} if isinstance(case.body, NotSet) else case.body
+    if isinstance(body, dict) and isinstance(body.get("rpc_urls"), list):
+        urls = [str(url) for url in body["rpc_urls"]]
+        body["rpc_urls"] = [scene.door.token.node.url if "://" in url else url for url in urls]
+    response = case.call(headers=bearing(scene.door.key), app=scene.door.client.app)
+    answered[case.operation.label, response.status_code] += 1
+    return response
+
+
+@strange.parametrize()
+def test_any_request(case: Case[Any], scene: Scene) -> None:
+    case.validate_response(send(case, scene), checks=CHECKS)
+
+
+@fitting.parametrize()
+def test_requests_about_what_there_is(case: Case[Any], scene: Scene, known: dict[str, str]) -> None:
+    """The same, but what a request names exists, so that it gets further than the first look-up."""
+    for given in (case.path_parameters, case.query):
+        given.update({name: known[name] for name in known.keys() & given.keys()})
+    if isinstance(case.body, dict):
+        case.body.update(fitting_fields(case, scene, known=known))
+    case.validate_response(send(case, scene), checks=CHECKS)
+
+
+def fitting_fields(case: Case[Any], scene: Scene, *, known: dict[str, str]) -> dict[str, Any]:
+    """What no generator guesses: ids, addresses with checksums, amounts that add up."""
+    if case.operation.path == "/v1/debts":
+        right = scene.debt_body()
+        return {
+            name: right[name]
+            for name in ("creditor_id", "debtor_id", "asset", "principal", "installments", "time_zone", "agreed_at")
+            if name in case.body
+        }
+    if case.operation.path == "/v1/chains/{chain}":
+        return {"rpc_urls": [scene.door.token.node.url]} if "rpc_urls" in case.body else {}
+    return {name: known[name] for name in ("account", "asset") if name in case.body}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_operation_was_reached() -> Iterator[None]:
+    """Requests that never get past the door would prove little."""
+    yield
+    labels = {label for label, _ in answered}
+    assert len(labels) >= OPERATIONS
+    succeeded = {label for label, status in answered if status < 300}
+    assert succeeded >= labels - {"DELETE /v1/evidence/{evidence_id}"}, sorted(labels - succeeded)

@@ -1,0 +1,1 @@
+"""From a debt to a verified bundle, on a real chain."""

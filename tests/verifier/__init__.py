@@ -1,0 +1,1 @@
+"""The offline verifier: what it accepts, and the forgeries that it rejects."""
