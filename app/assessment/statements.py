@@ -6,7 +6,7 @@ now; each language is one table of the same keys, so that a lawyer reviews a who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.assessment.found import Found, sort_found
@@ -173,15 +173,15 @@ def provider_reported(reading: Reading) -> str:
 
 def installment_sentence(assessment: Assessment, state: InstallmentState) -> str:
     """What can be said of one installment."""
-    match state.timing:
-        case Timing.UNDETERMINED:
-            return "Not determined: part of what had to be read was not read."
-        case Timing.OVERDUE:
-            return _overdue(assessment, state)
-        case Timing.NOT_YET_DUE:
-            return _not_yet_late(assessment, state)
-        case Timing.ON_TIME | Timing.LATE:
-            return " ".join(_covered(assessment, state))
+    if state.timing is Timing.UNDETERMINED:
+        return "Not determined: part of what had to be read was not read."
+    sentences = {
+        Timing.OVERDUE: _overdue,
+        Timing.NOT_YET_DUE: _not_yet_late,
+        Timing.ON_TIME: _covered,
+        Timing.LATE: _covered,
+    }
+    return sentences[state.timing](assessment, state)
 
 
 def timing_condition(assessment: Assessment, state: InstallmentState) -> str:
@@ -210,18 +210,19 @@ def _may_be_in_time(assessment: Assessment, state: InstallmentState) -> bool:
     )
 
 
-def _covered(assessment: Assessment, state: InstallmentState) -> Iterator[str]:
+def _covered(assessment: Assessment, state: InstallmentState) -> str:
     if state.applied_units < state.installment.amount_units:
-        yield "What is not covered lies within the recorded tolerance."
+        covered = "What is not covered lies within the recorded tolerance."
     else:
-        yield (
+        covered = (
             "Transfers covering the amount were found and applied to this installment by "
             f"{DUE_DATE_ORDER}. Whether they were made for this debt is not decided here."
         )
     if state.timing is Timing.LATE and state.covered_by is not None:
-        yield _late(assessment, state, block=state.covered_by.transfer.block)
-    elif _came_after(assessment, state):
-        yield "What came after the due time lies within the recorded tolerance."
+        return f"{covered} {_late(assessment, state, block=state.covered_by.transfer.block)}"
+    if _came_after(assessment, state):
+        return f"{covered} What came after the due time lies within the recorded tolerance."
+    return covered
 
 
 def _came_after(assessment: Assessment, state: InstallmentState) -> bool:
@@ -298,15 +299,15 @@ def result_sentence(assessment: Assessment) -> str:
     """The result in one sentence that stays true whatever was not searched."""
     applied = _debt_amount(assessment, assessment.allocation.applied_units)
     owed = _debt_amount(assessment, assessment.facts.debt.principal_units)
-    match assessment.result:
-        case Result.UNDETERMINED:
-            return f"At least {applied} of {owed} is covered by transfers found; the rest is not determined."
-        case Result.FULL:
-            return _full(assessment, applied=applied, owed=owed)
-        case Result.NONE_FOUND_IN_SCOPE:
-            return f"No transfer in the searched scope was applied to this debt of {owed}.{_open(assessment)}"
-        case Result.PARTIAL:
-            return f"Transfers found and applied cover {applied} of {owed}.{_open(assessment)}"
+    if assessment.result is Result.UNDETERMINED:
+        return f"At least {applied} of {owed} is covered by transfers found; the rest is not determined."
+    if assessment.result is Result.FULL:
+        return _full(assessment, applied=applied, owed=owed)
+    found = {
+        Result.NONE_FOUND_IN_SCOPE: f"No transfer in the searched scope was applied to this debt of {owed}.",
+        Result.PARTIAL: f"Transfers found and applied cover {applied} of {owed}.",
+    }
+    return f"{found[assessment.result]} {_open(assessment)}"
 
 
 def _full(assessment: Assessment, *, applied: str, owed: str) -> str:
@@ -326,9 +327,9 @@ def _open(assessment: Assessment) -> str:
     interval = assessment.not_covered
     if interval is None or interval.min_units == interval.max_units:
         rest = assessment.facts.debt.principal_units - assessment.allocation.applied_units
-        return f" {_debt_amount(assessment, rest)} is not covered by transfers found and applied."
+        return f"{_debt_amount(assessment, rest)} is not covered by transfers found and applied."
     return (
-        f" Between {_debt_amount(assessment, interval.min_units)} and "
+        f"Between {_debt_amount(assessment, interval.min_units)} and "
         f"{_debt_amount(assessment, interval.max_units)} is not covered, depending on transfers that are not "
         "decided."
     )

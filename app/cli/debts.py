@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -79,9 +80,9 @@ def assess(
     as_json: AsJson = False,
 ) -> None:
     """What is covered, what is open, what was not searched. Example: quittance assess deb_01J…"""
-    query = "" if as_of is None else f"?as_of={as_of.replace('+', '%2B')}"
+    query = "" if as_of is None else f"?as_of={quote(as_of)}"
     with plain_errors(), open_local_api() as api:
-        document = api.request("GET", f"/v1/debts/{debt_id}/assessment{query}")
+        document = api.request("GET", f"/v1/debts/{quote(debt_id, safe='')}/assessment{query}")
         if as_json:
             print_json(document)
             return
@@ -96,7 +97,7 @@ def evidence(debt_id: str, as_json: AsJson = False) -> None:
     """
     with plain_errors(), open_local_api() as api:
         configure_logs(api.resources.settings.log_format)
-        asked = api.request("POST", f"/v1/debts/{debt_id}/evidence", {})
+        asked = api.request("POST", f"/v1/debts/{quote(debt_id, safe='')}/evidence", {})
         tools = sealing_tools(api.resources)
         seal_queued(tools=tools)
         sealed = api.request("GET", f"/v1/evidence/{asked['id']}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.local import open_resources
 from app.cli.output import out, plain_errors, print_json
 from app.cli.reading import AsJson
-from app.db import upgrade
+from app.db import head_revision, upgrade
 from app.settings import load_settings
 from app.tenants.service import create_key, list_keys, operator_tenant, revoke_key
+from app.tenants.store import ApiKey
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of the operator's tenant. Only hashes are stored.")
 database = typer.Typer(no_args_is_help=True, help="The database.")
@@ -21,6 +22,7 @@ database = typer.Typer(no_args_is_help=True, help="The database.")
 def new(
     name: str,
     scope: Annotated[list[str] | None, typer.Option(help="read, write, seal or admin; repeat it.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print a new key, once. Example: quittance keys new accounting --scope read"""
     with plain_errors(), open_resources() as resources, resources.engine.begin() as connection:
@@ -28,7 +30,10 @@ def new(
         made = create_key(
             connection, tenant_id=tenant.id, name=name, scopes=scope or ["read"], now=resources.clock()
         )
-        typer.echo(made.plain)
+        if as_json:
+            print_json({**_item(made.key), "key": made.plain})
+        else:
+            typer.echo(made.plain)
 
 
 @keys.command("list")
@@ -37,10 +42,7 @@ def show(as_json: AsJson = False) -> None:
     with plain_errors(), open_resources() as resources, resources.engine.begin() as connection:
         tenant = operator_tenant(connection, now=resources.clock())
         found = list_keys(connection, tenant_id=tenant.id)
-    items = [
-        {"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "revoked": key.revoked_at is not None}
-        for key in found
-    ]
+    items = [_item(key) for key in found]
     if as_json:
         print_json({"items": items})
         return
@@ -49,15 +51,28 @@ def show(as_json: AsJson = False) -> None:
 
 
 @keys.command("revoke")
-def revoke(key_id: str) -> None:
+def revoke(key_id: str, as_json: AsJson = False) -> None:
     """From now on the key opens nothing. Example: quittance keys revoke key_01J…"""
     with plain_errors(), open_resources() as resources, resources.engine.begin() as connection:
         tenant = operator_tenant(connection, now=resources.clock())
         revoke_key(connection, tenant_id=tenant.id, key_id=key_id, now=resources.clock())
+    if as_json:
+        print_json({"id": key_id, "revoked": True})
+
+
+def _item(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "revoked": key.revoked_at is not None,
+    }
 
 
 @database.command("upgrade")
-def upgrade_database() -> None:
+def upgrade_database(as_json: AsJson = False) -> None:
     """Bring the database to the newest schema. Example: quittance db upgrade"""
     with plain_errors():
         upgrade(load_settings().database.get_secret_value())
+    if as_json:
+        print_json({"revision": head_revision()})

@@ -15,7 +15,7 @@ import httpx2
 from fastapi import FastAPI, Request
 
 from app.api.context import Caller, authenticated
-from app.errors import Conflict, EnvironmentProblem, Fault, InvalidInput, NotFound, QuittanceError
+from app.errors import EnvironmentProblem, Fault, InvalidInput, QuittanceError
 from app.main import create_app
 from app.resources import Resources, build_resources
 from app.settings import load_settings
@@ -79,8 +79,4 @@ def _error(status: int, problem: dict[str, Any]) -> QuittanceError:
     if status == 422:
         faults = problem.get("errors") or [{"pointer": "", "detail": detail}]
         return InvalidInput(Fault(each["pointer"], each["detail"]) for each in faults)
-    if status == 404:
-        return NotFound(what="thing of that name:", id_=detail)
-    if status == 503:
-        return EnvironmentProblem(detail)
-    return Conflict(detail)
+    return EnvironmentProblem(detail) if status == 503 else QuittanceError(detail)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from app.api.limits import BODY_BYTES_MAX
 from app.cli.local import open_local_api, open_resources
 from app.cli.output import ENVIRONMENT, configure_logs, err, out, plain_errors, print_json
 from app.db import reading
@@ -18,7 +20,6 @@ from app.ingest.read import ReadProgress, ReadReport
 from app.ingest.store.chains import chains as configured_chains
 
 chains = typer.Typer(no_args_is_help=True, help="Chains and the nodes they are read through.")
-BODY_BYTES_MAX = 4 * 2**20
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -27,6 +28,8 @@ def read_body(path: Path) -> Any:
     try:
         with path.open("rb") as stream:
             return json.loads(stream.read(BODY_BYTES_MAX))
+    except OSError as error:
+        raise InvalidInput([Fault(pointer=str(path), detail=f"{error.strerror}")]) from error
     except (ValueError, RecursionError) as error:
         raise InvalidInput([Fault(pointer=str(path), detail=f"not JSON: {error}")]) from error
 
@@ -35,7 +38,7 @@ def read_body(path: Path) -> Any:
 def put(chain: str, file: Path, as_json: AsJson = False) -> None:
     """Configure a chain from a JSON file. Example: quittance chains put eip155:1 ethereum.json"""
     with plain_errors(), open_local_api() as api:
-        document = api.request("PUT", f"/v1/chains/{chain}", read_body(file))
+        document = api.request("PUT", f"/v1/chains/{quote(chain)}", read_body(file))
         print_json(document) if as_json else out.print(f"{document['chain']} {document['name']}: configured")
 
 

@@ -41,6 +41,9 @@ def serve(
             where = listener.getsockname()
             err.print(f"Serving on http://{where[0]}:{where[1]} (OpenAPI at /docs)", markup=False)
             config = uvicorn.Config(create_app(resources), log_level="warning", access_log=False)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # The server ends in order and then raises the signal again: what is left is ours to close.
+                signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
 
 

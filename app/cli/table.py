@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -40,15 +40,17 @@ def _interval(interval: dict[str, Any]) -> str:
 
 def _table(document: dict[str, Any]) -> Table:
     table = Table()
-    for name, justify in (
+    columns: tuple[tuple[str, JustifyMethod], ...] = (
         ("Installment", "right"),
         ("Due", "left"),
         ("Amount", "right"),
         ("Applied", "right"),
         ("Not covered", "right"),
         ("Timing", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=name == "Due")  # type: ignore[arg-type]
+    )
+    for name, justify in columns:
+        # Folded, never cut: half an amount is another amount.
+        table.add_column(name, justify=justify, overflow="fold", min_width=20 if name == "Due" else None)
     for row in document["installments"]:
         table.add_row(
             str(row["number"]),

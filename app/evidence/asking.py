@@ -17,7 +17,7 @@ from app.evidence.replay import Replay, ranges_to_ask
 from app.ingest.nodes import open_node
 from app.ingest.store.chains import Node
 from app.resources import Outside
-from chains.errors import ChainError
+from chains.errors import ChainError, NodeError
 from chains.evm.client import EvmClient
 from chains.guard import redact_url
 from chains.rpc import RpcAnswer
@@ -66,8 +66,9 @@ class Asker:
             # An endpoint whose answers contradict each other has not answered.
             replay.transfers()
         except ChainError as error:
-            self._add(endpoint=endpoint, method="unanswered", error=str(error))
-            return Asked(replay=replay, error=str(error))
+            said = str(error) if isinstance(error, NodeError) else f"node {endpoint.url}: {error}"
+            self._add(endpoint=endpoint, method="unanswered", error=said)
+            return Asked(replay=replay, error=said)
         return Asked(replay=replay, error=None)
 
     def _keep(self, answer: RpcAnswer, *, endpoint: Endpoint) -> None:

@@ -72,7 +72,9 @@ def build_bundle(*, request: Request, outside: Outside, clock: Clock, step: Step
         msg = "No final block later than as_of was read yet, so there is no anchor. Read the chain first."
         raise NotSealable(msg)
     if any(row.first is None or row.last is None for row in case.scope):
-        msg = "No block lies between the agreement and as_of, so there is nothing to show. Ask for a later as_of."
+        msg = (
+            "No block lies between the agreement and as_of: there is nothing to show. Ask for a later as_of."
+        )
         raise NotSealable(msg)
     builder = BagBuilder(folder=request.folder, evidence_id=case.evidence_id)
     asker = Asker(builder=builder, clock=clock, step=lambda done: step("asking the nodes again", done, done))

@@ -13,7 +13,7 @@ def verify_text(case: Case) -> bytes:
         for row in case.scope
         if row.after is not None
     )
-    anchor = case.anchors[0] if case.anchors else "NUMBER:HASH"
+    typed = " ".join(f"--anchor {anchor}" for anchor in case.anchors)
     return f"""# How to check this bundle
 
 Evidence {case.evidence_id}, format 1. {NOT_TIMESTAMPED}
@@ -28,7 +28,7 @@ Evidence {case.evidence_id}, format 1. {NOT_TIMESTAMPED}
 3. Run the verifier from a release of Quittance whose hash you know, never one that came with the bundle,
    with the case file that you were given apart from it and the anchor typed by hand:
 
-       quittance verify BUNDLE.zip --case CASE.json --anchor {anchor}
+       quittance verify BUNDLE.zip --case CASE.json {typed}
 
    Exit code 0: all holds. 4: consistent, but the question or the anchor came only with the bundle.
    1: rejected, with the file at fault.
@@ -41,5 +41,6 @@ Annex P of the sentences is data/providers/requests.json; list C is the creditor
 ## What this bundle does not hold
 No signature and no timestamp of a third party, no inclusion in a log, no block headers, receipts or proofs,
 no verifier, and the report in English only. The hash of the anchor block is compared, not recomputed: the
-grade is provider-reported. data/report.en.pdf is bound by the bag's manifests only, not by R.
+grade is provider-reported. Nobody signed the answers in data/providers/: that they are unaltered, or that the
+endpoints left nothing out, is not shown. data/report.en.pdf is bound by the bag's manifests only, not by R.
 """.encode()

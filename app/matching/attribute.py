@@ -32,6 +32,14 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
+class TransferContradicted(ValueError):
+    """Two transfers bear the same id and say different things, so that neither can be relied on."""
+
+    def __init__(self, transfer_id: str) -> None:
+        super().__init__(f"the transfer {transfer_id} is given twice, differently")
+        self.transfer_id = transfer_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """A transfer attributed to the debt. `units` is its face value in the debt's asset.
@@ -84,8 +92,7 @@ def attribute(*, records: Records, transfers: Sequence[Transfer]) -> Attribution
     payments: list[Payment] = []
     candidates: list[Candidate] = []
     unrelated: list[Transfer] = []
-    distinct = {transfer.id: transfer for transfer in transfers}
-    for transfer in sorted(distinct.values(), key=lambda each: each.position):
+    for transfer in sorted(_distinct(transfers), key=lambda each: each.position):
         judged = _judge(records, transfer)
         if isinstance(judged, Payment):
             payments.append(judged)
@@ -98,6 +105,17 @@ def attribute(*, records: Records, transfers: Sequence[Transfer]) -> Attribution
         candidates=tuple(candidates),
         unrelated=tuple(unrelated),
     )
+
+
+def _distinct(transfers: Sequence[Transfer]) -> Collection[Transfer]:
+    """Each event once, however often and in whatever way it was read."""
+    distinct: dict[str, Transfer] = {}
+    for transfer in transfers:
+        # A block that was read as a whole names its parent; that is no other block.
+        plain = replace(transfer, block=replace(transfer.block, parent_hash=None))
+        if distinct.setdefault(transfer.id, plain) != plain:
+            raise TransferContradicted(transfer.id)
+    return distinct.values()
 
 
 def _carried(debt: Debt, payments: Sequence[Payment]) -> Iterator[Payment]:

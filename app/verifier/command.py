@@ -76,7 +76,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     head = "Consistent" if verdict.conditions else "All holds"
     facts = verdict.facts
     yield f"{head}: evidence {facts['evidence_id']}, root R {facts['root']}"
-    yield f"Result {facts['result']}, grade {facts['grade']}, tie {facts['tie']}"
+    yield f"Result {facts['result']}, grade {facts['grade'] or 'none'}, tie {facts['tie'] or 'none'}"
     yield from (facts["scope_sentence"], *facts["claims"])
     yield from (f"checked: {line}" for line in verdict.checked)
     yield from (f"not covered: {line}" for line in verdict.not_covered)

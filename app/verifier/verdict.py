@@ -8,8 +8,8 @@ from typing import Any
 ACCEPTED, REJECTED, CONDITIONAL = 0, 1, 4
 
 HASH_NOT_RECOMPUTED = (
-    "The hash of the anchor block was compared with the enclosed answer of the node and with what was typed; "
-    "it was not recomputed from a header."
+    "The hash of the anchor block was compared with the enclosed answer of the node; it was not recomputed "
+    "from a header."
 )
 REPORT_NOT_BOUND = (
     "data/report.en.pdf was not checked: it is bound by the bag's manifests, not by the root R, and whoever "

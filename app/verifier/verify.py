@@ -7,7 +7,6 @@ recomputed. Pure modules only; every bad input ends in a rejection that names a 
 from __future__ import annotations
 
 from pathlib import Path
-
 from typing import Any
 
 from app import canonical
@@ -44,10 +43,11 @@ CASE_BYTES_MAX = 32 * 2**20
 INDEX_BYTES_MAX = 32 * 2**20
 
 NO_CASE = "NOT CHECKED: the question came only with the bundle; give --case with the file you were handed."
+CASE_CHECKED = "data/case.json against the question"
+ANCHOR_CHECKED = "the anchor against what was typed"
 CHECKED = (
     "the container, byte for byte",
     "the manifests and their root R",
-    "data/case.json against the question",
     "the raw answers against the listed blocks and transfers",
     "the window, its brackets and its gaps",
     "the assessment, recomputed",
@@ -65,13 +65,16 @@ def verify(*, bundle: Path, case: Path | None, anchors: tuple[Anchor, ...]) -> V
 
 def _verify(bag: Bag, *, case: Path | None, anchors: tuple[Anchor, ...]) -> Verdict:
     stated = bag.read_json(CASE, bytes_max=CASE_BYTES_MAX)
-    conditions = [] if case is not None else [NO_CASE]
+    conditions, checked = [NO_CASE], [*CHECKED]
     if case is not None:
         _compare_case(stated, path=case)
+        conditions, checked = [], [*CHECKED, CASE_CHECKED]
     parsed = _parse(bag, stated)
     if bag.read_bytes(VERIFY, bytes_max=2**20) != verify_text(parsed):
         raise VerificationError(file=VERIFY, reason="is not the text that belongs to this case")
-    conditions += _compare_anchors(parsed, anchors)
+    unknown = _compare_anchors(parsed, anchors)
+    conditions += unknown
+    checked += [] if unknown else [ANCHOR_CHECKED]
     check_window(parsed)
     exchanges = _exchanges(bag)
     transfers = check_answers(bag, case=parsed, exchanges=exchanges)
@@ -83,7 +86,7 @@ def _verify(bag: Bag, *, case: Path | None, anchors: tuple[Anchor, ...]) -> Verd
     return Verdict(
         exit_code=CONDITIONAL if conditions else ACCEPTED,
         conditions=tuple(conditions),
-        checked=CHECKED,
+        checked=tuple(checked),
         not_covered=(ANSWERS_NOT_SIGNED, HASH_NOT_RECOMPUTED, REPORT_NOT_BOUND, NO_SEAL),
         facts={
             "evidence_id": bag.evidence_id,

@@ -58,7 +58,7 @@ def _bound(case: Case) -> list[AccountBinding]:
 
 
 def _chains_to_search(case: Case) -> list[ChainId]:
-    """Where there is no account at all, the chain of the debt's own asset, so that it shows as not searched."""
+    """Without any account the chain of the debt's own asset, so that it shows as not searched."""
     with_accounts = {binding.account.chain for binding in _bound(case)}
     debt = case.records.debt
     return sorted(with_accounts & {asset.id.chain for asset in debt.assets}) or [debt.asset.id.chain]

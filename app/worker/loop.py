@@ -104,7 +104,6 @@ def running(*, resources: Resources, tools: SealingTools) -> Iterator[threading.
 
 def _loop(*, resources: Resources, tools: SealingTools, stop: threading.Event, wake: threading.Event) -> None:
     while not stop.is_set():
-        wake.clear()
         try:
             work_once(resources=resources, tools=tools, stop=stop)
         except QuittanceError as error:
@@ -112,6 +111,6 @@ def _loop(*, resources: Resources, tools: SealingTools, stop: threading.Event, w
         except Exception:
             # A worker that dies in silence is worse than one that repeats its complaint.
             log.exception("work failed")
-        # The wake-up that goes with a stop may have been cleared above.
-        if not stop.is_set():
-            wake.wait(resources.settings.follow_seconds)
+        wake.wait(resources.settings.follow_seconds)
+        # Only now: a call that came during the work, or goes with a stop, must not be lost before the wait.
+        wake.clear()

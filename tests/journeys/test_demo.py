@@ -7,6 +7,7 @@ import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_block_times_rise_strictly_and_none_is_later_than_the_clock(played: Play
     blocks = _stored_blocks(played)
     assert len(blocks) >= 9
     times = [time for _, time in blocks]
-    assert all(earlier < later for earlier, later in zip(times, times[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(times))
     assert from_unix_seconds(times[-1]) < utc_now()
 
 

@@ -76,7 +76,7 @@ def test_the_parts_add_up_to_the_whole(book: Book) -> None:
         assert interval.max_units + state.applied_units == state.installment.amount_units
 
 
-@settings(UNTIMED, max_examples=600)
+@settings(UNTIMED, max_examples=250)
 @given(book=books())
 def test_what_is_truly_open_lies_between_the_bounds(book: Book) -> None:
     whole = book.assessed().not_covered
@@ -94,7 +94,7 @@ def test_order_repetition_and_replay_do_not_matter(book: Book, data: st.DataObje
     assert printed(book.assessed(data.draw(st.permutations(sent + with_parent)))) == once
 
 
-@settings(UNTIMED, max_examples=400)
+@settings(UNTIMED, max_examples=150)
 @given(book=books(), data=st.data())
 def test_one_transfer_more_never_opens_more_nor_makes_anything_later(book: Book, data: st.DataObject) -> None:
     sent = book.transfers
@@ -199,7 +199,7 @@ def all_decided(book: Book) -> Assessment:
     return replace(book, book=decided).assessed()
 
 
-@settings(UNTIMED, max_examples=400)
+@settings(UNTIMED, max_examples=150)
 @given(book=books(with_other_asset=False))
 def test_what_is_late_or_overdue_without_a_condition_stays_so_whatever_is_decided(book: Book) -> None:
     assessment, decided = book.assessed(), all_decided(book)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.debts.terms import AccountBinding, Basis, DebtOutline
-from app.matching.attribute import Attribution, Candidate, Reason, attribute
+from app.matching.attribute import Attribution, Candidate, Reason, TransferContradicted, attribute
 from app.money import Asset
 from chains.types import Address, AssetId, Hash32, Transfer
 from tests.factories import (
@@ -340,6 +340,14 @@ def test_order_and_repetition_do_not_matter() -> None:
     assert [payment.units for payment in repeated.payments] == [7, 8]
     assert repeated.candidates == found.candidates
     assert repeated.unrelated == found.unrelated
+
+
+def test_one_event_told_in_two_ways_is_refused() -> None:
+    sent = transfer(DAY_5, 7)
+    for other in (replace(sent, amount_units=8), replace(sent, sender=STRANGER)):
+        with pytest.raises(TransferContradicted, match="given twice, differently") as refused:
+            judged(sent, other)
+        assert refused.value.transfer_id == sent.id
 
 
 def test_identical_transfers_in_one_transaction_are_two() -> None:

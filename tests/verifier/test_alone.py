@@ -39,8 +39,8 @@ sys.path.insert(0, root)
 sys.dont_write_bytecode = True
 from app.verifier.command import main
 code = main(given)
-names = {"httpx2", "httpx", "sqlalchemy", "web3", "fastapi", "dbos", "pydantic", "typst", "eth_utils", "eth_abi",
-         "starlette", "structlog", "typer", "rich", "uvicorn", "psycopg", "sqlite3", "socket", "ssl", "asyncio"}
+names = set("httpx2 httpx sqlalchemy web3 fastapi dbos pydantic typst eth_utils eth_abi".split())
+names |= set("starlette structlog typer rich uvicorn psycopg sqlite3 socket ssl asyncio".split())
 print(json.dumps({"code": code, "loaded": sorted(names & set(sys.modules)), "opened": opened}))
 """
 

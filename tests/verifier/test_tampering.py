@@ -118,14 +118,15 @@ def places(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
 def mutated(value: Any, *, chance: random.Random) -> Any:
     """Replaced, removed or doubled, somewhere."""
     way = chance.choice(list(places(value)))
-    place = value
+    place: Any = value
     for step in way[:-1]:
         place = place[step]
+    child = place[way[-1]]
     deed = chance.choice(["replace", "replace", "replace", "remove", "double"])
     if deed == "remove":
         del place[way[-1]]
     elif deed == "double" and isinstance(place, list):
-        place.insert(way[-1], place[way[-1]])
+        place.append(child)
     else:
         place[way[-1]] = chance.choice(STRANGE)
     return value
@@ -163,13 +164,13 @@ def _text(value: Any, *, like: str) -> bytes:
 def _is_free(path: str, forger: Forger, original: Forger) -> bool:
     """Fields of a raw answer that nothing is read from, and of a case that nothing is computed from."""
     if path.endswith(".answer.json"):
-        return _read_from(forger.json(path)) == _read_from(original.json(path))
+        return bool(_read_from(forger.json(path)) == _read_from(original.json(path)))
     return path == CASE and _follows_alike(forger, original)
 
 
 _READ = {
-    "jsonrpc", "id", "result", "error", "number", "hash", "timestamp", "parentHash", "address", "topics", "data",
-    "blockHash", "blockNumber", "transactionHash", "logIndex", "removed",
+    "jsonrpc", "id", "result", "error", "number", "hash", "timestamp", "parentHash", "address", "topics",
+    "data", "blockHash", "blockNumber", "transactionHash", "logIndex", "removed",
 }  # fmt: skip
 
 

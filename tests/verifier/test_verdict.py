@@ -27,6 +27,16 @@ def run(out: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, l
     return code, out.readouterr().out.splitlines()
 
 
+def checked(lines: list[str]) -> set[str]:
+    """Which of the two things from outside are said to have been compared."""
+    said = {
+        "case": "checked: data/case.json against the question",
+        "anchor": "checked: the anchor against what was typed",
+    }
+    assert "checked: the assessment, recomputed" in lines
+    return {name for name, line in said.items() if line in lines}
+
+
 @pytest.mark.parametrize("form", [str.lower, lambda text: text.upper().replace("0X", "0x"), "  {}\t".format])
 def test_case_and_anchor_given(played: Played, out: pytest.CaptureFixture[str], form: object) -> None:
     assert callable(form)
@@ -35,6 +45,7 @@ def test_case_and_anchor_given(played: Played, out: pytest.CaptureFixture[str], 
     assert lines[0].startswith("All holds: evidence evi_")
     assert "Result PARTIAL, grade provider-reported, tie contract" in lines
     assert not any(line.startswith("NOT CHECKED") for line in lines)
+    assert checked(lines) == {"case", "anchor"}
 
 
 def test_without_an_anchor(played: Played, out: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +55,7 @@ def test_without_an_anchor(played: Played, out: pytest.CaptureFixture[str]) -> N
         f"{ANCHOR_QUESTION} {played.anchor.hash} of block {played.anchor.number} with two sources you trust."
     )
     assert lines[1].startswith("Consistent: evidence evi_")
+    assert checked(lines) == {"case"}
 
 
 def test_without_a_case(played: Played, out: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +63,7 @@ def test_without_a_case(played: Played, out: pytest.CaptureFixture[str]) -> None
     assert code == 4
     assert lines[0].startswith(CASE_QUESTION)
     assert lines[1].startswith("Consistent")
+    assert checked(lines) == {"anchor"}
 
 
 def test_without_both(played: Played, out: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +71,7 @@ def test_without_both(played: Played, out: pytest.CaptureFixture[str]) -> None:
     assert code == 4
     assert lines[0].startswith(CASE_QUESTION)
     assert lines[1].startswith(ANCHOR_QUESTION)
+    assert checked(lines) == set()
 
 
 def test_with_white_space_in_the_case(

@@ -206,7 +206,6 @@ def _check(evidence: dict[str, Any], *, home: Path) -> dict[str, Any]:
             "case": str(case),
             "anchor": evidence["anchor"],
             "grade": evidence["grade"],
-            "root": evidence["root"],
         },
         "verify": verify(bundle=bundle, case=case, anchors=anchors).document(),
         "tampered": _tampered(verify(bundle=tampered, case=case, anchors=anchors)),
