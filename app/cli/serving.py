@@ -53,6 +53,8 @@ def _listener(address: tuple[str, int]) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
+        # At once, so that whoever is told the address can connect, and nobody else takes it meanwhile.
+        listener.listen()
     except OSError as error:
         listener.close()
         msg = (

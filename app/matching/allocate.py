@@ -60,6 +60,9 @@ def allocate(*, installments: Sequence[Installment], payments: Sequence[Payment]
         parts, rest = fill(open_units, payment.units)
         lines += [AllocationLine(payment=payment, installment=number, units=units) for number, units in parts]
         unapplied += rest
+        # What is filled is not looked at again: there may be thousands of both.
+        for number in [number for number, _ in parts if not open_units[number]]:
+            del open_units[number]
     return Allocation(lines=tuple(lines), unapplied_units=unapplied)
 
 
@@ -80,6 +83,8 @@ def fill(open_units: dict[int, int], units: int) -> tuple[list[tuple[int, int]],
     """
     parts: list[tuple[int, int]] = []
     for number, room in open_units.items():
+        if not units:
+            break
         part = min(room, units)
         if part:
             open_units[number] -= part

@@ -41,9 +41,8 @@ def check_answers(bag: Bag, *, case: Case, exchanges: Sequence[Exchange]) -> lis
         complete = [part for part in endpoints if all(each.error is None for each in part)]
         if not complete:
             raise VerificationError(file=REQUESTS, reason=f"no endpoint of {row.chain} answered in full")
+        # Each has to give the listed transfers and blocks, so that no two can differ.
         said = [_check_endpoint(bag, case=case, row=row, exchanges=part) for part in complete]
-        if any(each != said[0] for each in said):
-            raise VerificationError(file=REQUESTS, reason="two endpoints answered differently")
         for part in endpoints:
             if part not in complete:
                 _check_failed(bag, row=row, exchanges=part, listed=said[0])

@@ -7,7 +7,7 @@ come with the reading of many chains.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -16,6 +16,7 @@ from app.db import reading
 from app.errors import QuittanceError
 from app.evidence import store as evidence_store
 from app.evidence.service import SealingTools, seal
+from app.evidence.store import Evidence
 from app.ingest.follow import follow_chain
 from app.ingest.read import ReadProgress
 from app.ingest.store.chains import Chain, chains
@@ -30,17 +31,19 @@ class _Stopped(Exception):
 
 
 def work_once(*, resources: Resources, tools: SealingTools, stop: threading.Event | None = None) -> None:
-    """Read what is final on every chain, then seal what is queued. One that fails keeps up no other.
+    """Read what is final on every chain, then seal what was queued before. One that fails keeps up no other.
 
     Once `stop` is set, it ends with the range that is being read or the bundle that is being built.
     """
     stop = stop or threading.Event()
     with reading(resources.engine) as connection:
         configured = chains(connection)
+        # What comes in from now on may need accounts that this pass does not read: it is for the next.
+        queued = evidence_store.unfinished(connection)
     for chain in configured:
         if not stop.is_set():
             _read(chain, resources=resources, stop=stop)
-    seal_queued(tools=tools, stop=stop)
+    _seal(queued, tools=tools, stop=stop)
 
 
 def _read(chain: Chain, *, resources: Resources, stop: threading.Event) -> None:
@@ -68,12 +71,17 @@ def _read(chain: Chain, *, resources: Resources, stop: threading.Event) -> None:
             log.warning("chain not read", chain=str(chain.id), failure=report.failure)
 
 
-def seal_queued(*, tools: SealingTools, stop: threading.Event | None = None) -> None:
-    """Seal what is queued, one after the other. What is wrong with one stays in its row."""
+def seal_queued(*, tools: SealingTools) -> None:
+    """Seal what is queued, from what is read already."""
     with reading(tools.engine) as connection:
         rows = evidence_store.unfinished(connection)
+    _seal(rows, tools=tools, stop=threading.Event())
+
+
+def _seal(rows: Sequence[Evidence], *, tools: SealingTools, stop: threading.Event) -> None:
+    """One after the other. What is wrong with one stays in its row."""
     for row in rows:
-        if stop is not None and stop.is_set():
+        if stop.is_set():
             return
         try:
             seal(row=row, tools=tools)

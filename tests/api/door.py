@@ -17,8 +17,8 @@ from app.ingest.follow import follow_chain
 from app.ingest.read import ReadReport
 from app.ingest.store.chains import find_chain
 from app.main import sealing_tools
-from app.resources import Resources
 from app.migrations.models import metadata
+from app.resources import Resources
 from app.tenants.service import create_key, create_tenant
 from app.worker.loop import seal_queued
 from chains.types import AccountId, Address

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.main import create_app
@@ -39,7 +40,7 @@ def open_resources(
     url: str, *, folder: Path, token: Token, follow_seconds: float = 5, also_allow: Sequence[str] = ()
 ) -> Iterator[Resources]:
     settings = Settings(
-        database_url=url,
+        database_url=SecretStr(url),
         data_dir=folder / "data",
         egress_allow=(f"127.0.0.1:{token.node.port}", *also_allow),
         follow_seconds=follow_seconds,

@@ -1,4 +1,4 @@
-"""Requests that must be refused wherever they are sent: unreadable, too large, wrong parties, wrong questions."""
+"""Requests that must be refused wherever they go: unreadable, too large, wrong parties, wrong questions."""
 
 from __future__ import annotations
 

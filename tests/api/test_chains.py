@@ -22,7 +22,7 @@ from tests.support.clone import clone_sqlite
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.token import Token
 
-SECRET = "s3cr3tk3y"
+SECRET = "s3cr3tk3y"  # noqa: S105 - it is ours to look for.
 TAIL = f"/v3/{SECRET}?token={SECRET}"
 
 
@@ -69,9 +69,26 @@ def demand_refusal(door: Door, *, at: str, chain: str | None = None, **changes: 
 
 INSIDE = [
     *("127.0.0.1", "127.0.0.1:9", "127.1", "127.255.255.254:8545", "localhost", "LOCALHOST:9"),
-    *("2130706433", "0x7f000001", "0177.0.0.1", "0", "0.0.0.0:8545", "10.0.0.1", "172.16.0.1", "172.31.255.255"),
+    *(
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0",
+        "0.0.0.0:8545",
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.255",
+    ),
     *("192.168.1.1:8545", "169.254.169.254", "169.254.0.1", "100.64.0.1", "192.0.2.1", "198.18.0.1"),
-    *("224.0.0.1", "255.255.255.255", "[::1]", "[::1]:8545", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]"),
+    *(
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::1]",
+        "[::1]:8545",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+    ),
     *("[fe80::1]", "[fd00::1]", "[fec0::1]", "[ff02::1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"),
     *("[2001:0:7f00:1::]", "[::127.0.0.1]", "[2001:db8::1]", "[0:0:0:0:0:0:0:1]"),
 ]
@@ -90,10 +107,22 @@ def test_nodes_in_the_operators_own_network(door: Door, host: str) -> None:
     "url",
     [
         *("file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1:70/x", "ws://127.0.0.1:8545/"),
-        *("http+unix://%2Ftmp%2Fx/", "javascript:alert(1)", "//127.0.0.1:8545/", "http:///nowhere", "http://?"),
+        *(
+            "http+unix://%2Ftmp%2Fx/",
+            "javascript:alert(1)",
+            "//127.0.0.1:8545/",
+            "http:///nowhere",
+            "http://?",
+        ),
         *("http://exa mple.org/", "http://example.org\\@127.0.0.1/", "http://127.0.0.1\n/", "http://\x00/"),
         *("http://[fe80::1%25eth0]/", "http://[::1", "http://127.0.0.1:99999/", "http://127.0.0.1:0/"),
-        *("http://ｌocalhost/", "http://127。0。0。1/", "not a url", "        ", "http://\ud800/"),
+        *(
+            "http://\uff4cocalhost/",
+            "http://127\u30020\u30020\u30021/",
+            "not a url",
+            "        ",
+            "http://\ud800/",
+        ),
     ],
     ids=count(),
 )
@@ -150,7 +179,9 @@ def test_every_chain_has_its_own_floor_of_confirmations(door: Door, chain: str, 
     assert f"from {least} confirmations" in detail
 
 
-@pytest.mark.parametrize("chain", ["eip155:0", "eip155:01", "eip155:-1", "eip155:99999999999999999999", "EIP155:1", "x"])
+@pytest.mark.parametrize(
+    "chain", ["eip155:0", "eip155:01", "eip155:-1", "eip155:99999999999999999999", "EIP155:1", "x"]
+)
 def test_chain_ids(door: Door, chain: str) -> None:
     demand_refusal(door, at="?chain", chain=chain)
 

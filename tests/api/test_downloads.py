@@ -1,4 +1,4 @@
-"""Evidence after the request: cancelled, downloaded whole or in part, and files that are not what they were."""
+"""Evidence after the request: cancelled, downloaded whole or in part, files that are not what they were."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -59,10 +60,14 @@ def test_a_key_belongs_to_one_request(both: Door) -> None:
     assert both.counts() == after
 
 
+def send(door: Door, path: str, body: dict[str, Any], _: int) -> httpx2.Response:
+    return door.client.post(path, json=body, headers=keyed(path))
+
+
 def test_requests_at_once(both: Door) -> None:
     for path, body in requests_of(both):
         before = both.counts()
-        answers = at_once(lambda _, p=path, b=body: both.client.post(p, json=b, headers=keyed(p)))
+        answers = at_once(partial(send, both, path, body))
         assert {answer.status_code for answer in answers} <= {201, 202}, [each.text for each in answers]
         assert len({answer.content for answer in answers}) == 1
         added = {name: rows - before[name] for name, rows in both.counts().items() if rows != before[name]}
@@ -105,18 +110,18 @@ def test_a_refused_request_leaves_its_key_free(both: Door) -> None:
 
 
 def test_a_key_is_kept_for_a_day(both: Door) -> None:
-    def send() -> str:
+    def post() -> str:
         answer = both.client.post("/v1/parties", json={"name": "Ada"}, headers=keyed("k"))
         assert answer.status_code == 201
         return str(answer.json()["id"])
 
-    first = send()
+    first = post()
     both.clock.ahead = timedelta(hours=23, minutes=59)
-    assert send() == first
+    assert post() == first
     both.clock.ahead = timedelta(hours=24, seconds=1)
-    second = send()
+    second = post()
     assert second != first
-    assert send() == second
+    assert post() == second
     assert both.counts()["idempotency_key"] == 1
 
 

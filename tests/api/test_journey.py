@@ -158,4 +158,4 @@ def wait_until_done(door: Door, *, evidence_id: str) -> dict[str, Any]:
         if found["state"] not in {"queued", "running"}:
             return found
         time.sleep(0.02)
-    pytest.fail(f"not sealed within {SEALED_SECONDS_MAX} s: {found}")
+    pytest.fail(f"{evidence_id} was not sealed within {SEALED_SECONDS_MAX} s")

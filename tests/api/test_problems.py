@@ -1,4 +1,4 @@
-"""Errors have one form, whoever makes them: the router, the framework, the database, or nobody foresaw them."""
+"""Errors have one form, whoever makes them: the router, the framework, the database, or nobody foresaw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from tests.api.door import Door, bearing, refused
 METHODS = {"get", "put", "post", "delete", "patch"}
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/debts", "/v1/debt", "/v1/debts/x/y/z", "/healthz/x", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v2/debts", "/v1/debt", "/v1/debts/x/y/z", "/healthz/x", "/%00"]
+)
 def test_unknown_paths(door: Door, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
         problem = refused(door.client.request(method, path), status=404)
@@ -59,9 +61,7 @@ def default_logs() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def test_what_nobody_foresaw(
-    door: Door, default_logs: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_nobody_foresaw(door: Door, default_logs: None, capsys: pytest.CaptureFixture[str]) -> None:
     """A table that is gone: a fault of the installation, which tells the client nothing of its inside."""
     with door.resources.engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE account_binding"))

@@ -1,4 +1,4 @@
-"""What lies outside: ports, folders, databases and nodes that can't be used end in a sentence and exit code 3."""
+"""Ports, folders, databases and nodes that can't be used end in a plain sentence and exit code 3."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def test_a_data_folder_that_can_not_be_made(terminal: Terminal, words: tuple[str
     file = terminal.data_dir.parent / "file"
     file.write_text("", "utf-8")
     for folder in (file / "data", Path("/proc/quittance")):
-        said = Terminal(data_dir=terminal.data_dir, settings={"QUITTANCE_DATA_DIR": str(folder)}).run_here(*words)
+        said = Terminal(data_dir=terminal.data_dir, settings={"QUITTANCE_DATA_DIR": str(folder)}).run_here(
+            *words
+        )
         demand_plain_failure(said, str(folder.parent))
 
 
@@ -169,7 +171,8 @@ def test_serving(terminal: Terminal) -> None:
         assert key not in err
     assert terminal.run_here("party", "list", "--json").document["items"] == [made.json()]
     with serving(terminal) as second:
-        address_of(second)
+        # A signal before it answers would end a start, not a service.
+        assert httpx2.get(f"{address_of(second)}/healthz", trust_env=False, timeout=60).status_code == 200
         second.send_signal(signal.SIGINT)
         out, _ = second.communicate(timeout=START_SECONDS_MAX)
         assert (second.returncode, out) == (0, "")

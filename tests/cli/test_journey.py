@@ -78,7 +78,9 @@ def indexed(terminal: Terminal, recorded: dict[str, dict[str, Any]]) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def sealed(terminal: Terminal, recorded: dict[str, dict[str, Any]], indexed: dict[str, Any]) -> dict[str, Any]:
+def sealed(
+    terminal: Terminal, recorded: dict[str, dict[str, Any]], indexed: dict[str, Any]
+) -> dict[str, Any]:
     return terminal.run("evidence", recorded["debt"]["id"], "--json").document
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -45,7 +46,9 @@ def test_help_has_an_example(
     assert not terminal.data_dir.exists(), "asking for help makes nothing"
 
 
-@pytest.mark.parametrize("words", [each for each in commands() if each[0] not in {"serve", "worker"}], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [each for each in commands() if each[0] not in {"serve", "worker"}], ids=" ".join
+)
 def test_every_answer_can_be_had_as_json(
     terminal: Terminal, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,15 +66,16 @@ def test_wrong_usage(terminal: Terminal) -> None:
 def test_bodies_that_can_not_be_sent(terminal: Terminal) -> None:
     """2, the file's name, and nothing on stdout."""
     missing = str(terminal.data_dir.parent / "missing.json")
-    broken = terminal.write("broken.json", {})
-    with open(broken, "w", encoding="utf-8") as file:
-        file.write('{"name": ')
-    nested = terminal.write("nested.json", {})
-    with open(nested, "w", encoding="utf-8") as file:
-        file.write("[" * 100_000)
+    broken, nested = terminal.write("broken.json", {}), terminal.write("nested.json", {})
+    Path(broken).write_text('{"name": ', "utf-8")
+    Path(nested).write_text("[" * 100_000, "utf-8")
     folder = str(terminal.data_dir.parent)
     for path in (missing, broken, nested, folder):
-        for words in (("party", "new", path), ("debt", "new", path, "--json"), ("chains", "put", "eip155:1", path)):
+        for words in (
+            ("party", "new", path),
+            ("debt", "new", path, "--json"),
+            ("chains", "put", "eip155:1", path),
+        ):
             said = terminal.run_here(*words)
             assert (said.code, said.out) == (2, ""), words
             assert path in said.err

@@ -1,4 +1,4 @@
-"""Nodes that answer well formed and wrong: another chain, a replaced one, one that lags, a time that is not so.
+"""Nodes that answer well formed and wrong: another chain, one that lags, a time that is not so.
 
 Each is a proxy's fault, so that behind it stands a real node whose truth a test can ask.
 """
@@ -89,6 +89,17 @@ def shifted_time(numbers: Collection[int], *, seconds: int) -> Fault:
     def change(block: Any) -> Any:
         if block is not None and int(block["number"], 16) in numbers:
             block["timestamp"] = hex(max(0, int(block["timestamp"], 16) + seconds))
+        return block
+
+    return altered_result("eth_getBlockByNumber", change)
+
+
+def same_time(numbers: Collection[int], *, at: int) -> Fault:
+    """Blocks of these numbers all say this time."""
+
+    def change(block: Any) -> Any:
+        if block is not None and int(block["number"], 16) in numbers:
+            block["timestamp"] = hex(at)
         return block
 
     return altered_result("eth_getBlockByNumber", change)

@@ -21,7 +21,7 @@ from tests.ingest import lies
 from tests.ingest.judge import demand_truth
 from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered, first_of_window, stored, truth
 from tests.support.anvil import GENESIS_AT, anvil
-from tests.support.faulty_proxy import Exchange, Fault, FaultyProxy, altered_result, faulty_proxy, pass_on
+from tests.support.faulty_proxy import Exchange, Fault, FaultyProxy, altered_result, faulty_proxy, pass_on, status
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_final_block_that_goes_backwards_takes_nothing_away(scene: Scene, prox
 # -- a node that lags behind its siblings
 
 
-@pytest.mark.parametrize("request_number", range(3, 14))
+@pytest.mark.parametrize("request_number", range(3, 14, 2))
 def test_a_node_that_falls_back_in_mid_pass(
     sqlite_scene: Scene, proxy: FaultyProxy, request_number: int
 ) -> None:
@@ -132,8 +132,11 @@ def test_a_node_that_falls_back_in_mid_pass(
 
 # -- a node that mixes up its chains
 
+# The chain id, the head, the final block, the chain id again, the search for the start, logs, blocks, names.
+REQUESTS = (0, 1, 2, 3, 4, 5, 7, 9, 11, 13)
 
-@pytest.mark.parametrize("request_number", range(14))
+
+@pytest.mark.parametrize("request_number", REQUESTS)
 def test_a_node_that_switches_its_chain(
     sqlite_scene: Scene, proxy: FaultyProxy, other_chain: DevNode, request_number: int
 ) -> None:
@@ -155,7 +158,7 @@ def test_a_node_that_switches_its_chain(
     demand_truth(scene)
 
 
-@pytest.mark.parametrize("request_number", range(14))
+@pytest.mark.parametrize("request_number", REQUESTS)
 def test_one_answer_of_another_chain(
     sqlite_scene: Scene, proxy: FaultyProxy, other_chain: DevNode, request_number: int
 ) -> None:
@@ -185,9 +188,13 @@ def test_a_transfer_moved_out_of_the_window_by_its_time(scene: Scene, proxy: Fau
     """A payment whose block claims a later time than the last one would drop out of every assessment."""
     scene = scene.through(proxy.url)
     debt = scene.record_debt()
+    scene.pay(1, sender=scene.stranger, at=AGREED_AT + 60)
     paid = scene.pay(9_000 * UNIT, at=AGREED_AT + DAY)
     scene.bury(6)
     number = int(scene.node.receipt(paid)["blockNumber"], 16)
+    # The start of the window is known already, so that no search for it stumbles over that block.
+    proxy.fail(lies.on_method("eth_getLogs", status(404)))
+    assert scene.follow().failure is not None
     for seconds in (400 * DAY, -2 * DAY):
         proxy.fail(lies.shifted_time({number}, seconds=seconds))
         report = scene.follow()
@@ -248,7 +255,7 @@ def test_a_start_that_moves_while_it_is_looked_for(
     debt = scene.record_debt()
     play(scene)
     first = first_of_window(scene.node)
-    older = lies.shifted_time(set(range(first, first + 3)), seconds=-2 * DAY)
+    older = lies.same_time(set(range(first, first + 3)), at=AGREED_AT - 1)
 
     def astray(exchange: Exchange) -> None:
         is_last_look = isinstance(exchange.asked, list) and len(exchange.asked) == 3

@@ -132,7 +132,6 @@ def test_the_second_does_not_join_another_chain_to_the_first(scene: Scene, proxi
 
 def test_a_refused_url_is_on_record_too(scene: Scene) -> None:
     """The allow list may change after the chain was configured."""
-    play(scene)
     url = scene.node.url + CONFIDED
     refused = scene.through(url)
     report = follow_chain(
@@ -241,6 +240,7 @@ def test_a_password_in_a_url_is_refused_without_being_repeated(
     report = scene.follow()
     assert report.failure is not None
     assert KEY not in report.failure + everything_else(scene)
+    assert [each.last_error for each in nodes_of(scene)] == [report.failure]
     assert proxy.requests == []
 
 

@@ -19,8 +19,9 @@ from app.ingest.store.coverage import read_through, watch_accounts
 from app.matching.attribute import Reason
 from chains.devnode import DevNode
 from chains.types import AccountId, Address, Finality
+from tests.ingest.lies import on_method
 from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered, open_scene, stored, truth
-from tests.support.faulty_proxy import FaultyProxy, capped_range, faulty_proxy
+from tests.support.faulty_proxy import FaultyProxy, capped_range, faulty_proxy, status
 from tests.support.token import deploy_token
 
 
@@ -193,7 +194,14 @@ def test_an_earlier_debt_widens_the_window(scene: Scene, proxy: FaultyProxy) -> 
     widened = scene.through(proxy.url)
     with reading(scene.engine) as connection:
         assert read_through(connection, scene.chain.id) is None
+    # Nor once the start is known, while the blocks after it are not read.
+    proxy.fail(on_method("eth_getLogs", status(404)))
+    assert widened.follow().failure is not None
+    with reading(scene.engine) as connection:
+        assert read_through(connection, scene.chain.id) is None
     assert scene.assess(older).result is Result.UNDETERMINED
+    proxy.heal()
+    del proxy.requests[:]
     assert widened.follow().failure is None
     asked_last = max(int(each["toBlock"], 16) for (each,) in asked(proxy, "eth_getLogs"))  # type: ignore[index, misc]
     assert asked_last == first.first - 1

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.assessment.scope import NOT_FINAL_YET, NOTHING_READ
+from app.assessment.scope import NOT_FINAL_YET, NOT_LOCATED, NOTHING_READ
 from app.assessment.values import Assessment, Gap, Result, ScopeRow, Timing
 from app.clock import from_unix_seconds
 from app.db import reading
@@ -114,7 +114,7 @@ def test_as_of_in_the_past_while_no_node_answers_is_a_gap(scene: Scene) -> None:
         alone = scene.through(proxy.url)
         proxy.go_down()
         found = alone.assess(debt, as_of=AGREED_AT + 3 * DAY + 5000)
-    assert (found.result, reasons(found)) == (Result.UNDETERMINED, [NOT_FINAL_YET])
+    assert (found.result, reasons(found)) == (Result.UNDETERMINED, [NOT_LOCATED])
     assert found.not_covered is None
 
 

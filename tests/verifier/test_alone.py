@@ -101,3 +101,17 @@ def test_the_hook_would_notice(bait: Path, deed: str) -> None:
     answer = alone(bait, script=script)
     assert answer.returncode == 1
     assert "RuntimeError: refused: " in answer.stderr
+
+
+def test_the_module_by_its_name(played: Played) -> None:
+    """`python -m app.verifier`, from a copy of the source."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "app.verifier", played.bundle, "--anchor", str(played.anchor)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+    )
+    assert answer.returncode == 4, answer.stderr
+    assert answer.stdout.startswith("NOT CHECKED: the question came only with the bundle")

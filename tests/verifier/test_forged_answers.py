@@ -234,6 +234,12 @@ BLOCK_ANSWERS = [
         "has another anchor than",
     ),
     Forgery(
+        "a block number that no reader keeps exactly",
+        lambda forger: forger.add_block(2**53 + 1, {"timestamp": "0x7fffffff"}),
+        BLOCKS,
+        "is not what the raw answers say",
+    ),
+    Forgery(
         "a block is null",
         null_block,
         ANSWER,

@@ -12,6 +12,7 @@ import pytest
 from app.clock import parse_rfc3339, to_rfc3339
 from app.verifier.anchor import Anchor
 from app.verifier.verdict import ACCEPTED
+from app.verifier.verify import verify
 from tests.journeys.played import Played
 from tests.verifier.forger import CASE, LEDGER, REQUESTS, Forger
 from tests.verifier.judging import Forgery, demand_rejection, judged, named
@@ -369,6 +370,24 @@ def test_a_time_before_all_calendars(forger: Forger, played: Played, tmp_path: P
     forger.follow_answers()
     verdict = judged(forger, tmp_path, anchor=played.anchor)
     demand_rejection(verdict, file=CASE, reason="can't be assessed")
+
+
+def test_no_anchor(forger: Forger, tmp_path: Path) -> None:
+    """Without one nothing is tied to a chain, and there is nothing that could be typed."""
+    put_row(forger, {"anchor": None})
+    forger.follow()
+    bundle = forger.sealed(tmp_path)
+    verdict = verify(bundle=bundle, case=forger.case_file(tmp_path), anchors=())
+    demand_rejection(verdict, file=CASE, reason="its window has no anchor")
+
+
+def test_a_gap_behind_the_window_leaves_all_open_too(forger: Forger, played: Played, tmp_path: Path) -> None:
+    """It says that the end of the window was not final yet; what lies in the window was asked for."""
+    put_row(forger, {"gaps": [{"account": None, "first_block": 20, "last_block": None, "reason": "x"}]})
+    forger.follow()
+    verdict = judged(forger, tmp_path, anchor=played.anchor)
+    assert verdict.exit_code == ACCEPTED, verdict.reason
+    assert verdict.facts["result"] == "UNDETERMINED"
 
 
 def test_scope_of_nothing(forger: Forger, played: Played, tmp_path: Path) -> None:

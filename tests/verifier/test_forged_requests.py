@@ -83,6 +83,20 @@ def forger_logs(forger: Forger) -> tuple[int, int]:
     return forger.logs_from, forger.logs_to
 
 
+def failed_endpoint_contradicts_itself(forger: Forger) -> None:
+    """Of the two answers that it gave, one has another amount than the other."""
+    for number, amount in zip(forger_logs(forger), (1, 2), strict=True):
+        first, second, *rest = forger.json(forger.answer_path(number))["result"]
+        forger.add_exchange(
+            "eth_getLogs",
+            forger.json(forger.request_path(number))["params"],
+            [first, {**second, "data": f"0x{amount:064x}"}, *rest],
+            position=1,
+            endpoint="http://other.example",
+        )
+    forger.add_failure()
+
+
 def split_into_two_urls(forger: Forger) -> None:
     entry(5, "endpoint", "http://other.example")(forger)
 
@@ -250,6 +264,12 @@ INDEX = [
         then_follow(second_endpoint_saw_more_and_failed),
         REQUESTS,
         "that is not listed",
+    ),
+    Forgery(
+        "an endpoint that failed contradicts itself; all follows",
+        then_follow(failed_endpoint_contradicts_itself),
+        REQUESTS,
+        "two different logs with index",
     ),
     Forgery(
         "one endpoint under two names; all follows",

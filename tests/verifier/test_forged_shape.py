@@ -11,6 +11,7 @@ import pytest
 
 from app import canonical
 from app.verifier.verdict import ACCEPTED
+from app.verifier.verify import verify
 from tests.journeys.played import Played
 from tests.support.bag import forged, unpacked, with_new_sums
 from tests.verifier.forger import CASE, LEDGER, REPORT, VERIFY, Forger
@@ -57,6 +58,11 @@ def many_installments(forger: Forger) -> None:
     forger.set(CASE, "debt/principal_units", "1001")
 
 
+def debt_of_nothing(forger: Forger) -> None:
+    forger.set(CASE, "debt/installments", [])
+    forger.set(CASE, "debt/principal_units", "0")
+
+
 def swap_installments(forger: Forger) -> None:
     first, *rest = forger.case["debt"]["installments"]
     forger.set(CASE, "debt/installments", [*rest, first])
@@ -101,6 +107,7 @@ CASE_SHAPES = [
     Forgery("installments not in due order", swap_installments, CASE, "not in due order"),
     Forgery("a thousand installments and one", many_installments, CASE, "an array of at most 1000 items"),
     Forgery("no installment", put("debt/installments", []), CASE, "do not add up"),
+    Forgery("a debt of nothing", debt_of_nothing, CASE, "has no installment"),
     Forgery("more than was lent", put("debt/principal_units", "1"), CASE, "do not add up"),
     Forgery(
         "a tolerance above the principal",
@@ -289,7 +296,5 @@ def test_an_unknown_file_is_rejected(path: str, played: Played, tmp_path: Path) 
     files[path] = files.get(path, b"") + b" "
     bundle = tmp_path / played.bundle.name
     bundle.write_bytes(forged(with_new_sums(files), folder=played.bundle.stem))
-    from app.verifier.verify import verify  # noqa: PLC0415
-
     verdict = verify(bundle=bundle, case=played.case, anchors=(played.anchor,))
     demand_rejection(verdict, file=path, reason="")
