@@ -7,6 +7,7 @@ table; the tables are in each slice's model.py.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -167,6 +168,12 @@ def _prepare_file(engine: Engine) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         msg = f"The folder for the database can't be made: {error.strerror} ({path.parent})."
+        raise DatabaseUnwritable(msg) from error
+    try:
+        # Nodes' URLs and people's names are in it. SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+    except OSError as error:
+        msg = f"The database file can't be made: {error.strerror} ({path})."
         raise DatabaseUnwritable(msg) from error
     try:
         with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS_MAX, isolation_level=None)) as connection:

@@ -116,7 +116,11 @@ def authenticated(
         with reading(resources.engine) as connection:
             principal = authenticate(connection, key=credentials.credentials, now=resources.clock())
     if principal is None:
-        msg = "Send an API key of your tenant: Authorization: Bearer qk_…"
+        msg = (
+            "Send an API key of your tenant: Authorization: Bearer qk_…"
+            if credentials is None
+            else "This key is not known, or was revoked. The operator makes keys with `quittance keys new`."
+        )
         raise Unauthenticated(msg)
     unknown = unknown_queries(request)
     if unknown:

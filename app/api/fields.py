@@ -59,7 +59,7 @@ def _explained(parse: Any, value: Any) -> Any:
     try:
         return parse(_text(value))
     except BadIdentifier as error:
-        hint = f" Did you mean {error.suggestion}?" if error.suggestion else ""
+        hint = f". Compare with its source before you take {error.suggestion}" if error.suggestion else ""
         msg = f"{error.detail}{hint}"
         raise ValueError(msg) from None
 
@@ -136,7 +136,13 @@ AmountField = Annotated[
     StringConstraints(max_length=160),
     Field(description="a decimal string in the asset's unit", examples=["1250.50"]),
 ]
-BasisField = Annotated[Basis, Field(description="how the account was tied to the party")]
+BasisField = Annotated[
+    Basis,
+    Field(
+        description="How the account was tied to the party. A payer is named by contract, signature or "
+        "admission; what comes from an account that is only claimed or inferred stays a candidate."
+    ),
+]
 NameField = Annotated[str, StringConstraints(min_length=1, max_length=500), _Readable]
 ShortField = Annotated[str, StringConstraints(min_length=1, max_length=200), _Readable]
 NoteField = Annotated[

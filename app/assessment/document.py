@@ -171,6 +171,7 @@ def _installment(assessment: Assessment, state: InstallmentState) -> dict[str, A
         "applied_units": str(state.applied_units),
         "not_covered": _interval(state.not_covered, decimals=decimals),
         "timing": state.timing.value,
+        "timing_condition": statements.timing_condition(assessment, state),
         "days_overdue": state.days_overdue,
         "sentence": statements.installment_sentence(assessment, state),
     }

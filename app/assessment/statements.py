@@ -267,21 +267,24 @@ def _grace(assessment: Assessment) -> str:
 
 
 def candidate_sentence(assessment: Assessment, candidate: Candidate) -> str:
-    """What this transfer would change, were it accepted."""
+    """Which transfer it is, and what it would change, were it accepted."""
     transfer = candidate.transfer
     reasons = ", ".join(candidate.reasons)
-    where = f"Block {transfer.block.number}, {block_instant(transfer.block)} ({reasons}):"
+    where = f"Block {transfer.block.number}, {block_instant(transfer.block)} ({reasons})"
+    return f"{where}: {candidate_effect(assessment, candidate)}"
+
+
+def candidate_effect(assessment: Assessment, candidate: Candidate) -> str:
+    """What this transfer would change, were it accepted; for beside its row in a table."""
     if candidate.value_not_agreed:
-        return f"{where} its value in {assessment.facts.debt.asset.symbol} is not agreed; it may cover all."
-    if candidate.counted_units:
-        covers = min(
-            candidate.counted_units, assessment.not_covered.max_units if assessment.not_covered else 0
-        )
-        counted = f"{where} {_debt_amount(assessment, candidate.counted_units)} counted"
-        if covers:
-            return f"{counted}; if accepted, up to {_debt_amount(assessment, covers)} more is covered."
-        return f"{counted}."
-    return f"{where} shown, counts 0."
+        return f"its value in {assessment.facts.debt.asset.symbol} is not agreed; it may cover all."
+    if not candidate.counted_units:
+        return "shown, counts 0."
+    covers = min(candidate.counted_units, assessment.not_covered.max_units if assessment.not_covered else 0)
+    counted = f"{_debt_amount(assessment, candidate.counted_units)} counted"
+    if covers:
+        return f"{counted}; if accepted, up to {_debt_amount(assessment, covers)} more is covered."
+    return f"{counted}."
 
 
 def would_change(assessment: Assessment) -> tuple[str, ...]:

@@ -64,8 +64,5 @@ def _table(document: dict[str, Any]) -> Table:
 
 
 def _timing(row: dict[str, Any]) -> str:
-    """OVERDUE is never shown without its condition where a candidate may cover the rest."""
-    interval = row["not_covered"]
-    if row["timing"] == "OVERDUE" and interval["min_units"] != interval["max_units"]:
-        return "OVERDUE unless an undecided transfer covers it"
-    return str(row["timing"])
+    """Never without its condition, where an undecided transfer may change it."""
+    return " ".join(part for part in (row["timing"], row["timing_condition"]) if part)

@@ -26,7 +26,7 @@ from app.errors import Conflict, Fault, InvalidInput
 from app.ids import new_id
 from app.ingest.store.assets import find_asset
 from app.ingest.store.coverage import watch_accounts
-from app.money import AmountError, Asset, parse_units
+from app.money import AmountError, Asset, format_units, parse_units
 from chains.types import AssetId
 
 INSTALLMENTS_MAX = 1000
@@ -177,7 +177,7 @@ def _terms(new: NewDebt, *, assets: tuple[Asset, ...], zone: ZoneInfo, now: date
         for index, each in enumerate(new.installments)
     ]
     if not faults:
-        faults += _amount_faults(principal=principal, tolerance=tolerance, amounts=amounts)
+        faults += _amount_faults(asset=assets[0], principal=principal, tolerance=tolerance, amounts=amounts)
     due = [_due_at(each, zone=zone) for each in new.installments]
     faults += [
         Fault(pointer=f"/installments/{index}", detail="Due before the debt was agreed.")
@@ -229,7 +229,7 @@ def _units(text: str, *, decimals: int, pointer: str, faults: list[Fault]) -> in
         return 0
 
 
-def _amount_faults(*, principal: int, tolerance: int, amounts: list[int]) -> Iterator[Fault]:
+def _amount_faults(*, asset: Asset, principal: int, tolerance: int, amounts: list[int]) -> Iterator[Fault]:
     if principal == 0:
         yield Fault(pointer="/principal", detail="A debt of nothing is no debt.")
     for index, amount in enumerate(amounts):
@@ -238,10 +238,15 @@ def _amount_faults(*, principal: int, tolerance: int, amounts: list[int]) -> Ite
     if sum(amounts) != principal:
         yield Fault(
             pointer="/installments",
-            detail=f"The installments add up to {sum(amounts)} base units, the principal is {principal}.",
+            detail=f"The installments add up to {_written(sum(amounts), asset)}, "
+            f"the principal is {_written(principal, asset)}.",
         )
     if tolerance > principal:
         yield Fault(pointer="/tolerance", detail="The tolerance exceeds the principal.")
+
+
+def _written(units: int, asset: Asset) -> str:
+    return f"{format_units(units, decimals=asset.decimals)} {asset.symbol}"
 
 
 def _watch_parties(connection: Connection, *, actor: Actor, debt: Debt, now: datetime) -> None:

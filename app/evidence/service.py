@@ -86,7 +86,7 @@ def request_evidence(
     question = Question(
         tenant_id=actor.tenant_id, debt_id=debt_id, as_of=wanted.as_of, known_at=wanted.known_at
     )
-    find_debt(connection, question=question, known_at=wanted.known_at or now)
+    find_debt(connection, question=question, known_at=min(wanted.known_at or now, now))
     faults = [
         Fault(pointer=f"/languages/{index}", detail=f"Available now: {', '.join(LANGUAGES)}.")
         for index, language in enumerate(wanted.languages)
@@ -201,7 +201,9 @@ def _seal(row: Evidence, *, folder: Path, tools: SealingTools) -> None:
 
 
 def _load(row: Evidence, *, tools: SealingTools) -> tuple[Case, Facts, dict[ChainId, list[Node]]]:
-    known_at = row.known_at or tools.clock()
+    now = tools.clock()
+    # Nothing is known later than now.
+    known_at = min(row.known_at or now, now)
     question = Question(tenant_id=row.tenant_id, debt_id=row.debt_id, as_of=row.as_of, known_at=row.known_at)
     locate_window(
         engine=tools.engine,

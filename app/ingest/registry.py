@@ -15,7 +15,7 @@ from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
 from app.money import Asset
 from app.resources import Outside
-from chains.errors import ChainError
+from chains.errors import ChainError, EgressBlocked
 from chains.evm.client import EvmClient
 from chains.evm.token import read_token
 from chains.types import AssetId, BlockRef
@@ -25,6 +25,7 @@ NODES_MAX = 10
 # is for chains on no list. Where the node knows the `finalized` tag, prefer that.
 CONFIRMATIONS_MIN = {1: 64, 56: 15, 137: 256}
 CONFIRMATIONS_MIN_DEFAULT = 12
+_EGRESS_HINT = ". The operator can allow it: QUITTANCE_EGRESS_ALLOW=host:port"
 
 
 class ChainNotReadable(EnvironmentProblem):
@@ -55,7 +56,8 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
                 client.check_chain()
                 client.finalized(new.chain.finality)
         except ChainError as error:
-            faults.append(Fault(pointer=f"/rpc_urls/{index}", detail=str(error)))
+            hint = _EGRESS_HINT if isinstance(error, EgressBlocked) else ""
+            faults.append(Fault(pointer=f"/rpc_urls/{index}", detail=f"{error}{hint}"))
     if faults:
         raise InvalidInput(faults)
 

@@ -23,7 +23,11 @@ class Anchor:
         if _NUMBER.fullmatch(number) is None:
             msg = f"an anchor is a block number and a hash, such as 123:0x…, not {text[:100]!r}"
             raise BadIdentifier(msg)
-        return cls(int(number), Hash32.parse(hash_))
+        try:
+            return cls(int(number), Hash32.parse(hash_))
+        except BadIdentifier:
+            msg = f"an anchor is a block number and the 64 digits of its hash, 123:0x…, not {text[:100]!r}"
+            raise BadIdentifier(msg) from None
 
     def __str__(self) -> str:
         return f"{self.number}:{self.hash}"

@@ -18,9 +18,9 @@ from chains.rpc import RpcLimits
 from tests.api.door import AGREED_AT, DAY, Door, Hands, bearing
 from tests.support.token import Token, deploy_token
 
-# Short waits: a node that is down should not hold up the test of what is said about it.
+# Short waits between attempts: a node that is down should not hold up the test of what is said about it.
 LIMITS = RpcLimits(
-    timeout_seconds=10, connect_seconds=2, attempts=2, retry_wait_seconds=0.01, total_seconds=20
+    timeout_seconds=30, connect_seconds=5, attempts=2, retry_wait_seconds=0.01, total_seconds=60
 )
 
 

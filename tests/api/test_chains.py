@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -40,17 +41,46 @@ def nobody() -> Iterator[int]:
         yield int(taken.getsockname()[1])
 
 
-@pytest.fixture
-def door(
-    sqlite_template: str, tmp_path: Path, token: Token, proxy: FaultyProxy, nobody: int
+@contextmanager
+def door_beside(
+    proxy: FaultyProxy, nobody: int, *, template: str, folder: Path, token: Token
 ) -> Iterator[Door]:
-    url = clone_sqlite(sqlite_template, folder=tmp_path)
+    """The app over an empty database, allowed to reach the node, the proxy and the port of nobody."""
+    url = clone_sqlite(template, folder=folder)
     allowed = [f"127.0.0.1:{proxy.port}", f"127.0.0.1:{nobody}"]
     with (
-        open_resources(url, folder=tmp_path, token=token, also_allow=allowed) as resources,
+        open_resources(url, folder=folder, token=token, also_allow=allowed) as resources,
         open_door(resources, token=token) as opened,
     ):
         yield opened
+
+
+@pytest.fixture(scope="module")
+def door(
+    sqlite_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    token: Token,
+    proxy: FaultyProxy,
+    nobody: int,
+) -> Iterator[Door]:
+    """For what is refused: the next test finds everything as it was."""
+    folder = tmp_path_factory.mktemp("door")
+    with door_beside(proxy, nobody, template=sqlite_template, folder=folder, token=token) as opened:
+        yield opened
+
+
+@pytest.fixture
+def fresh(
+    sqlite_template: str, tmp_path: Path, token: Token, proxy: FaultyProxy, nobody: int
+) -> Iterator[Door]:
+    """For what is taken in."""
+    with door_beside(proxy, nobody, template=sqlite_template, folder=tmp_path, token=token) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def healed(proxy: FaultyProxy) -> Iterator[None]:
+    yield
     proxy.heal()
 
 
@@ -233,31 +263,31 @@ def test_only_the_operator_configures(door: Door, proxy: FaultyProxy) -> None:
 
 
 def test_no_secret_is_told_again(
-    door: Door, proxy: FaultyProxy, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    fresh: Door, proxy: FaultyProxy, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """From the configuring through reading, failing and evidence, to the last column of the database."""
     caplog.set_level(logging.INFO)
-    url = f"/v1/chains/{door.chain}"
-    put = door.client.put(url, json=door.chain_body(rpc_urls=[proxy.url + TAIL]))
+    url = f"/v1/chains/{fresh.chain}"
+    put = fresh.client.put(url, json=fresh.chain_body(rpc_urls=[proxy.url + TAIL]))
     configured = accepted(put, status=201)
     assert configured["nodes"][0]["url"] == proxy.url
-    door.post("/v1/assets", {"asset": door.asset})
-    accounts = door.token.node.accounts()
-    parties = [door.post("/v1/parties", door.party_body(each))["id"] for each in accounts[1:3]]
-    debt = door.post("/v1/debts", door.debt_body(parties=(parties[0], parties[1])))
-    assert door.read().failure is None
-    evidence = door.post(f"/v1/debts/{debt['id']}/evidence", {}, status=202)
+    fresh.post("/v1/assets", {"asset": fresh.asset})
+    accounts = fresh.token.node.accounts()
+    parties = [fresh.post("/v1/parties", fresh.party_body(each))["id"] for each in accounts[1:3]]
+    debt = fresh.post("/v1/debts", fresh.debt_body(parties=(parties[0], parties[1])))
+    assert fresh.read().failure is None
+    evidence = fresh.post(f"/v1/debts/{debt['id']}/evidence", {}, status=202)
     proxy.fail(faults.status(500))
-    assert str(door.read().failure).startswith(f"node {proxy.url}: ")
-    door.seal()
-    answers = [door.get(url), door.get("/v1/chains"), door.get(f"/v1/evidence/{evidence['id']}")]
+    assert str(fresh.read().failure).startswith(f"node {proxy.url}: ")
+    fresh.seal()
+    answers = [fresh.get(url), fresh.get("/v1/chains"), fresh.get(f"/v1/evidence/{evidence['id']}")]
     assert answers[0]["nodes"][0]["error"]
-    account = door.account(accounts[1])
-    answers.append(door.get("/v1/coverage", chain=door.chain, account=account))
+    account = fresh.account(accounts[1])
+    answers.append(fresh.get("/v1/coverage", chain=fresh.chain, account=account))
     assert SECRET not in put.text + json.dumps(answers)
     assert SECRET not in caplog.text
     assert SECRET not in "".join(capfd.readouterr())
-    assert columns_with(door, SECRET) == {"chain_node.url"}
+    assert columns_with(fresh, SECRET) == {"chain_node.url"}
 
 
 def columns_with(door: Door, text: str) -> set[str]:
@@ -269,15 +299,15 @@ def columns_with(door: Door, text: str) -> set[str]:
     return found
 
 
-def test_a_configuration_is_replaced(door: Door, proxy: FaultyProxy) -> None:
-    door.put_chain()
-    url = f"/v1/chains/{door.chain}"
-    body = door.chain_body(name="Renamed", rpc_urls=[proxy.url, door.token.node.url], start_block=3)
-    again = accepted(door.client.put(url, json=body), status=200)
-    assert again == door.get(url)
+def test_a_configuration_is_replaced(fresh: Door, proxy: FaultyProxy) -> None:
+    fresh.put_chain()
+    url = f"/v1/chains/{fresh.chain}"
+    body = fresh.chain_body(name="Renamed", rpc_urls=[proxy.url, fresh.token.node.url], start_block=3)
+    again = accepted(fresh.client.put(url, json=body), status=200)
+    assert again == fresh.get(url)
     assert (again["name"], again["start_block"]) == ("Renamed", 3)
-    assert [node["url"] for node in again["nodes"]] == [proxy.url, door.token.node.url]
-    assert door.get("/v1/chains")["items"] == [again]
+    assert [node["url"] for node in again["nodes"]] == [proxy.url, fresh.token.node.url]
+    assert fresh.get("/v1/chains")["items"] == [again]
     assert again["finality"] == {"tag": "finalized"}
     body["finality"] = {"confirmations": 12}
-    assert accepted(door.client.put(url, json=body), status=200)["finality"] == {"confirmations": 12}
+    assert accepted(fresh.client.put(url, json=body), status=200)["finality"] == {"confirmations": 12}

@@ -72,7 +72,7 @@ def walk(
     pytest.fail(f"more than {PAGES_MAX} pages of {path}")
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+@pytest.mark.parametrize("limit", [1, 3, 7])
 def test_parties_and_debts(door: Door, limit: int) -> None:
     """What was there before the walk is in it once; what comes in meanwhile does no harm."""
     parties = door.set_up()
@@ -100,7 +100,7 @@ def test_parties_and_debts(door: Door, limit: int) -> None:
     assert walk(door, "/v1/debts", limit=limit, party_id=found[2]["id"]) == []
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 14, 200])
+@pytest.mark.parametrize("limit", [1, 5, 14, 200])
 def test_transfers(read: Scene, limit: int) -> None:
     """In the order of the chain, though several lie in one block and new blocks come in between."""
     door = read.door
@@ -156,26 +156,27 @@ def encoded(value: object) -> str:
 
 
 HASH = "0x" + "a" * 64
+# No list has given these, whichever is asked.
 BAD: list[str] = [
-    *("", "x", "!!!", "é", "=", "x" * 401, "'; --", "AAAA", "_" * 400),
+    *("", "x", "!!!", "\u00e9", "=", "x" * 401, "'; --", "AAAA", "_" * 400),
     *map(encoded, (None, 0, "", "parties", [], {}, {"parties": 1}, [[]], [["parties"]])),
-    *(encoded([name]) for name in ("parties", "debts", "transfers", "candidates")),
-    *(encoded([name, *rest]) for name in ("parties", "debts") for rest in ([1], [None], ["a", "b"], [["a"]])),
-    *(
-        encoded([name, text])
-        for name in ("parties", "debts")
-        for text in ("\x00", "\ud800", "a b", "", "x" * 101)
-    ),
-    *(encoded(["transfers", *rest]) for rest in ([1, "0xzz", 0], [1, HASH], ["1", HASH, 0], [True, HASH, 0])),
-    *(encoded(["transfers", *rest]) for rest in ([1.5, HASH, 0], [1, HASH.upper(), "0"], [1, HASH, None])),
-    *(encoded(["candidates", *rest]) for rest in ([1, "eip155:1", 2], [1, 2, 3, 4], [1, "\ud800", 2, 3])),
     base64.urlsafe_b64encode(b"[" * 290).decode(),
     base64.urlsafe_b64encode(b'["parties",NaN]').decode(),
-    base64.urlsafe_b64encode(b'["debts","\xff"]').decode(),
 ]
+# What stands behind the list's name, and is not what it gives.
+BAD_PLACES: dict[str, list[list[object]]] = {
+    "parties": [[], [1], [None], ["a", "b"], [["a"]], ["\x00"], ["\ud800"], ["a b"], [""], ["x" * 101]],
+    "debts": [[], [1], ["\x00"], ["\ud800"]],
+    "transfers": [
+        *([], [1, "0xzz", 0], [1, HASH], ["1", HASH, 0], [True, HASH, 0]),
+        *([1.5, HASH, 0], [1, HASH.upper(), "0"], [1, HASH, None]),
+    ],
+    "candidates": [[], [1, "eip155:1", 2], [1, 2, 3, 4], [1, "\ud800", 2, 3]],
+}
 
 
 def lists_of(scene: Scene) -> list[tuple[str, dict[str, str]]]:
+    """In the order of BAD_PLACES."""
     (debt,) = scene.door.get("/v1/debts")["items"]
     account = scene.door.account(scene.door.token.node.accounts()[1])
     return [
@@ -187,8 +188,8 @@ def lists_of(scene: Scene) -> list[tuple[str, dict[str, str]]]:
 
 
 def test_cursors_that_no_list_has_given(read: Scene) -> None:
-    for path, query in lists_of(read):
-        for cursor in BAD:
+    for (path, query), (name, places) in zip(lists_of(read), BAD_PLACES.items(), strict=True):
+        for cursor in (*BAD, *(encoded([name, *place]) for place in places)):
             response = read.door.client.get(path, params={**query, "cursor": cursor})
             assert pointers(refused(response, status=422)) == ["?cursor"], (path, cursor)
 
@@ -211,8 +212,8 @@ def test_cursors_with_numbers_beyond_every_column(read: Scene) -> None:
         assert bool(found) == (block < 0)
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "201", "1.5", "x", "", "1e2", "9" * 5000])
-def test_limits(read: Scene, limit: str) -> None:
+def test_limits(read: Scene) -> None:
     for path, query in lists_of(read):
-        response = read.door.client.get(path, params={**query, "limit": limit})
-        assert pointers(refused(response, status=422)) == ["?limit"]
+        for limit in ("0", "-1", "201", "1.5", "x", "", "1e2", "9" * 5000):
+            response = read.door.client.get(path, params={**query, "limit": limit})
+            assert pointers(refused(response, status=422)) == ["?limit"], (path, limit)

@@ -105,5 +105,5 @@ def same_time(numbers: Collection[int], *, at: int) -> Fault:
     return altered_result("eth_getBlockByNumber", change)
 
 
-def logs_changed(change: Callable[[list[Any]], list[Any]]) -> Fault:
+def logs_changed(change: Callable[[list[Any]], Any]) -> Fault:
     return altered_result("eth_getLogs", change)

@@ -61,12 +61,11 @@ def stages(module_node: DevNode) -> Iterator[Stage]:
     token = stage(module_node)
     _, creditor, debtor, stranger, *_ = module_node.accounts()
     chance = random.Random("the chain")
+    pairs = [(debtor, creditor), (creditor, debtor), (stranger, creditor), (debtor, stranger)]
     module_node.mine(1, seconds_apart=DAY)
     for number in range(24):
         at = module_node.block().time + chance.choice([0, 1, DAY // 4])
-        sender, to = chance.choice(
-            [(debtor, creditor), (creditor, debtor), (stranger, creditor), (debtor, stranger)]
-        )
+        sender, to = chance.choice(pairs)
         token.transfer(sender=sender, to=to, units=1 + number, at=at)
         module_node.mine(chance.randrange(3), seconds_apart=chance.choice([0, 60]))
     module_node.mine(4, seconds_apart=600)
@@ -102,16 +101,11 @@ def once(stage: Stage) -> list[tuple[int, Fault]]:
         (3, faults.altered_result("eth_getBlockByNumber", lambda _: None)),
         (2, faults.altered_result("eth_getBlockByNumber", lambda block: {**block, "hash": OTHER_HASH})),
         (2, of_blocks(lies.shifted_time(every_block, seconds=400 * DAY))),
-        (
-            2,
-            faults.altered_result(
-                "eth_getLogs", lambda logs: [{**log, "blockHash": OTHER_HASH} for log in logs]
-            ),
-        ),
-        (2, faults.altered_result("eth_getLogs", lambda logs: [*logs, {"topics": []}])),
-        (2, faults.altered_result("eth_getLogs", lambda logs: [{**log, "removed": True} for log in logs])),
-        (4, faults.altered_result("eth_getLogs", lambda logs: logs[::-1])),
-        (4, faults.altered_result("eth_getLogs", lambda logs: [*logs, *logs])),
+        (2, lies.logs_changed(lambda logs: [{**log, "blockHash": OTHER_HASH} for log in logs])),
+        (2, lies.logs_changed(lambda logs: [*logs, {"topics": []}])),
+        (2, lies.logs_changed(lambda logs: [{**log, "removed": True} for log in logs])),
+        (4, lies.logs_changed(lambda logs: logs[::-1])),
+        (4, lies.logs_changed(lambda logs: [*logs, *logs])),
         (3, of_blocks(lies.answered_by(stage.other))),
     ]
 
@@ -120,14 +114,14 @@ def schedule(seed: int, stage: Stage) -> tuple[Fault, Callable[[], None]]:
     """What the node does, request by request, and a call that begins the next pass."""
     chance = random.Random(seed)
     weights, kinds = zip(*once(stage), strict=True)
-    rate = chance.choice([0.05, 0.15, 0.4])
+    rate = chance.choice([0.03, 0.1, 0.3])
     capped = faults.capped_range(chance.choice([3, 7, 20]), "the block range is limited to 7")
     final = stage.node.block("finalized").number
     state: dict[str, Fault | int] = {}
 
     def next_pass() -> None:
         # In some passes the node falls back, or turns to another chain, from one request to the end.
-        state["from"] = chance.randrange(2, 40)
+        state["from"] = chance.randrange(2, 60)
         state["lasting"] = chance.choice(
             [capped, capped, lies.lagging(chance.randrange(1, final)), lies.answered_by(stage.other)]
         )

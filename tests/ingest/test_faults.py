@@ -1,4 +1,4 @@
-"""A node that fails: a retry that succeeds, or a gap. Never an empty result that stands for "nothing there"."""
+"""A node that fails: a retry that succeeds, or a gap; never an empty result taken for "nothing there"."""
 
 from __future__ import annotations
 
@@ -132,18 +132,14 @@ FAULTS: dict[str, Fault] = {
     "null": faults.altered(lambda answer: _each(answer, null)),
     "an empty object": faults.altered(lambda answer: _each(answer, lambda _: {})),
     "zero": faults.altered(lambda answer: _each(answer, lambda _: "0x0")),
-    "another id": faults.altered(
-        lambda answer: (
-            [{**each, "id": 0} for each in answer] if isinstance(answer, list) else {**answer, "id": 0}
-        )
-    ),
+    "another id": faults.altered(lambda answer: _each(answer, null, key="id")),
 }
 
 
-def _each(answer: Any, change: Callable[[Any], Any]) -> Any:
+def _each(answer: Any, change: Callable[[Any], Any], *, key: str = "result") -> Any:
     answers = answer if isinstance(answer, list) else [answer]
     for each in answers:
-        each["result"] = change(each.get("result"))
+        each[key] = change(each.get(key))
     return answer
 
 
@@ -190,8 +186,7 @@ ONCE = ("drop", "half an answer", "not HTTP", "429", "500", "an error that asks 
 @pytest.mark.parametrize("name", ONCE)
 def test_what_passes_is_mended_by_a_retry(reading: Reading, name: str) -> None:
     """Every second request fails, and nothing is missing in the end."""
-    odd = iter(range(10_000))
-    reading.proxy.fail(lambda exchange: (FAULTS[name] if next(odd) % 2 else CAPPED)(exchange))
+    reading.proxy.fail(lies.turns(lambda number: FAULTS[name] if number % 2 else CAPPED))
     report = reading.scene.follow()
     assert report.failure is None
     reading.demand_safe()

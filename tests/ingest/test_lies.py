@@ -21,7 +21,15 @@ from tests.ingest import lies
 from tests.ingest.judge import demand_truth
 from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered, first_of_window, stored, truth
 from tests.support.anvil import GENESIS_AT, anvil
-from tests.support.faulty_proxy import Exchange, Fault, FaultyProxy, altered_result, faulty_proxy, pass_on, status
+from tests.support.faulty_proxy import (
+    Exchange,
+    Fault,
+    FaultyProxy,
+    altered_result,
+    faulty_proxy,
+    pass_on,
+    status,
+)
 
 
 @pytest.fixture
@@ -281,7 +289,9 @@ def test_a_start_that_moves_while_it_is_looked_for(
 # -- logs
 
 
-LOG_LIES: dict[str, Callable[[list[Any]], list[Any]]] = {
+TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+OTHER_HASH = "0x" + "cd" * 32
+LOG_LIES: dict[str, Callable[[list[Any]], Any]] = {
     "another block hash": lambda logs: [{**log, "blockHash": "0x" + "cd" * 32} for log in logs],
     "one of another hash": lambda logs: (
         [{**log, "blockHash": "0x" + "cd" * 32} for log in logs[:1]] + logs[1:]
@@ -300,8 +310,8 @@ LOG_LIES: dict[str, Callable[[list[Any]], list[Any]]] = {
     "removed": lambda logs: [{**log, "removed": True} for log in logs],
     "two with one index": lambda logs: [*logs, *({**log, "data": "0x" + "00" * 31 + "07"} for log in logs)],
     "not an object": lambda logs: [*logs, "0x"],
-    "no list": lambda logs: {"logs": logs},  # type: ignore[return-value]
-    "null": lambda _: None,  # type: ignore[return-value]
+    "no list": lambda logs: {"logs": logs},
+    "null": lambda _: None,
     "an index beyond any": lambda logs: [{**log, "logIndex": hex(2**31)} for log in logs],
     "no index": lambda logs: [{**log, "logIndex": None} for log in logs],
     "no topics": lambda logs: [{**log, "topics": []} for log in logs],

@@ -134,7 +134,7 @@ def test_new_blocks_extend_what_was_read(scene: Scene, proxy: FaultyProxy) -> No
     assert scene.follow().transfers == 1
     last = scene.node.block("finalized").number
     assert covered(scene.engine, scene.creditor) == [Blocks(first.first, last)]
-    ranges = {(each["fromBlock"], each["toBlock"]) for (each,) in asked(proxy, "eth_getLogs")}  # type: ignore[index, misc]
+    ranges = {(each["fromBlock"], each["toBlock"]) for (each,) in asked(proxy, "eth_getLogs")}
     assert ranges == {(hex(first.last + 1), hex(last))}
     assert stored(scene.engine) == truth(scene.node, scene.parties, first=first.first)
 
@@ -166,7 +166,7 @@ def test_an_account_bound_later_is_read_alone_from_the_start(scene: Scene, proxy
     assert scene.assess(debt).result is Result.UNDETERMINED
     scene = scene.through(proxy.url)
     assert scene.follow().failure is None
-    topics = {json.dumps(each["topics"]) for (each,) in asked(proxy, "eth_getLogs")}  # type: ignore[index, misc]
+    topics = {json.dumps(each["topics"]) for (each,) in asked(proxy, "eth_getLogs")}
     padded = "0x" + "00" * 12 + scene.stranger.hex()
     transfer_topic = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
     assert topics == {
@@ -203,7 +203,7 @@ def test_an_earlier_debt_widens_the_window(scene: Scene, proxy: FaultyProxy) -> 
     proxy.heal()
     del proxy.requests[:]
     assert widened.follow().failure is None
-    asked_last = max(int(each["toBlock"], 16) for (each,) in asked(proxy, "eth_getLogs"))  # type: ignore[index, misc]
+    asked_last = max(int(each["toBlock"], 16) for (each,) in asked(proxy, "eth_getLogs"))
     assert asked_last == first.first - 1
     assert early in {each.tx_hash for each in stored(scene.engine)}
     start = covered(scene.engine, scene.creditor)
@@ -228,7 +228,7 @@ def test_many_accounts_take_several_requests(scene: Scene, proxy: FaultyProxy) -
     seen: list[ReadProgress] = []
     assert scene.follow(seen.append).failure is None
     sizes = [
-        len(next(each for each in params["topics"][1:] if each is not None))  # type: ignore[index, call-overload]
+        len(next(each for each in params["topics"][1:] if each is not None))
         for (params,) in asked(proxy, "eth_getLogs")
     ]
     assert sizes == [500, 500, 102, 102]

@@ -198,9 +198,7 @@ def test_a_depth_below_the_floor_is_refused(sqlite_scene: Scene, reference: int 
     scene = sqlite_scene
     chain = scene.chain if reference is None else replace(scene.chain, id=ChainId(reference))
     at_floor, below = (
-        NewChain(
-            chain=replace(chain, finality=Finality(confirmations=depth)), rpc_urls=(scene.node.url,)
-        )
+        NewChain(chain=replace(chain, finality=Finality(confirmations=depth)), rpc_urls=(scene.node.url,))
         for depth in (least, least - 1)
     )
     assert pointers(scene, below) == ["/finality/confirmations"]
@@ -208,15 +206,16 @@ def test_a_depth_below_the_floor_is_refused(sqlite_scene: Scene, reference: int 
     assert pointers(scene, at_floor) == ([] if reference is None else ["/rpc_urls/0"])
 
 
+def without_tag(exchange: faults.Exchange) -> None:
+    fault = faults.rpc_error(-39001, "unknown block")
+    (fault if b"finalized" in exchange.request else faults.pass_on)(exchange)
+
+
 def test_a_node_without_the_finalized_tag(sqlite_engine: Engine, sqlite_scene: Scene) -> None:
     """The tag is asked for at once: where the node does not know it, a depth has to be given."""
     scene = sqlite_scene
     with faulty_proxy(scene.node) as proxy:
-        proxy.fail(
-            lambda exchange: (
-                faults.rpc_error(-39001, "unknown block") if b"finalized" in exchange.request else faults.pass_on
-            )(exchange)
-        )
+        proxy.fail(without_tag)
         assert pointers(scene, new_chain(scene, proxy.url), allowed=(proxy.url,)) == ["/rpc_urls/0"]
         tolerant = new_chain(scene, proxy.url, confirmations=12)
         assert pointers(scene, tolerant, allowed=(proxy.url,)) == []

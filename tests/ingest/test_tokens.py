@@ -1,4 +1,4 @@
-"""Contracts that lie about themselves, or emit what is no ERC-20 Transfer: reading goes on, and nothing is wrong."""
+"""Contracts that lie about themselves, or emit what is no ERC-20 Transfer: reading goes on."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def reasons(scene: Scene, debt: object) -> dict[Address, tuple[Reason, ...]]:
 NAMES = {
     "the same": ("TUSD", Reason.FAKE_TOKEN),
     "in other letters": ("tusd", Reason.FAKE_TOKEN),
-    "full width": ("ＴＵＳＤ", Reason.FAKE_TOKEN),
+    "full width": ("\uff34\uff35\uff33\uff24", Reason.FAKE_TOKEN),
     "with a zero width space": ("TU\u200bSD", Reason.FAKE_TOKEN),
     "with a NUL": ("TUSD\0", Reason.FAKE_TOKEN),
     "within right-to-left marks": ("\u202eTUSD\u202c", Reason.FAKE_TOKEN),
     "backwards for a right-to-left mark": ("\u202eDSUT", Reason.UNREGISTERED_ASSET),
     "HTML": ("<script>alert('TUSD')</script>", Reason.UNREGISTERED_ASSET),
-    "a formula": ("=HYPERLINK(\"http://x\")", Reason.UNREGISTERED_ASSET),
+    "a formula": ('=HYPERLINK("http://x")', Reason.UNREGISTERED_ASSET),
     "10 kB": ("TUSD" * 2_500, Reason.UNREGISTERED_ASSET),
     "empty": ("", Reason.UNREGISTERED_ASSET),
     "blanks": ("  TUSD \n", Reason.FAKE_TOKEN),
@@ -141,7 +141,7 @@ def test_contracts_that_answer_no_name(scene: Scene) -> None:
 
 
 def test_contracts_that_keep_the_node_busy_keep_up_no_other(sqlite_scene: Scene) -> None:
-    """More of them than are asked in one pass, each with an answer beyond the limit: the fake has its turn."""
+    """More than are asked in one pass, each with an answer beyond the limit: the fake has its turn."""
     scene = sqlite_scene
     debt = scene.record_debt()
     begin(scene)

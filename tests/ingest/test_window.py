@@ -206,8 +206,8 @@ def test_agreed_at_the_very_second_of_genesis(sqlite_scene: Scene) -> None:
     assert numbers(row_of(found))[:2] == [None, 0]
 
 
-def test_agreed_within_a_second_begins_with_the_next(sqlite_scene: Scene) -> None:
-    """Block times are whole seconds: a block of the second in which the agreement was still open is before."""
+def test_two_agreements_a_second_apart_start_a_block_apart(sqlite_scene: Scene) -> None:
+    """Block times are whole seconds, and so is the start of the window."""
     scene = sqlite_scene
     mine_at(scene.node, [AGREED_AT, AGREED_AT + 1])
     scene.bury(4)

@@ -74,9 +74,7 @@ def ask_for_bundle(scene: Scene, debt: Debt) -> str:
 
 def state(scene: Scene, evidence_id: str) -> str:
     with reading(scene.engine) as connection:
-        found = evidence_store.find(
-            connection, tenant_id=scene.actor.tenant_id, evidence_id=evidence_id
-        )
+        found = evidence_store.find(connection, tenant_id=scene.actor.tenant_id, evidence_id=evidence_id)
     assert found is not None
     return found.state
 
@@ -105,7 +103,9 @@ def refuse(engine: Engine, *, table: str, event: str, when: str) -> None:
 def test_a_crash_in_one_chain_keeps_up_neither_others_nor_sealing(
     sqlite_engine: Engine, node: DevNode, other: DevNode, tmp_path: Path, logs: list[dict[str, object]]
 ) -> None:
-    first, second = (open_scene(sqlite_engine, each) for each in sorted((node, other), key=lambda n: n.chain_id))
+    first, second = (
+        open_scene(sqlite_engine, each) for each in sorted((node, other), key=lambda n: n.chain_id)
+    )
     play(first)
     debt = play(second)
     wanted = ask_for_bundle(second, debt)
@@ -178,9 +178,7 @@ def test_it_follows_by_itself(sqlite_scene: Scene, tmp_path: Path) -> None:
     assert workers() == []
 
 
-def test_a_crash_does_not_end_it(
-    sqlite_scene: Scene, tmp_path: Path, logs: list[dict[str, object]]
-) -> None:
+def test_a_crash_does_not_end_it(sqlite_scene: Scene, tmp_path: Path, logs: list[dict[str, object]]) -> None:
     """The database is taken away and comes back, while it runs."""
     scene = sqlite_scene
     play(scene)

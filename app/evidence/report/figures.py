@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from app.assessment import statements
 from app.assessment.document import Forms
-from app.assessment.values import Assessment, InstallmentState, Interval, Timing
+from app.assessment.values import Assessment, InstallmentState, Interval
 from app.clock import from_unix_seconds
 from app.errors import QuittanceError
 from app.evidence.report.content import Change, Figures, Row
@@ -49,7 +49,10 @@ def build_figures(*, assessment: Assessment, forms: Forms) -> Figures:
         result=assessment.result.value,
         grade=NO_FIGURE if assessment.grade is None else assessment.grade.value,
         tie=NO_FIGURE if assessment.tie is None else assessment.tie.value,
-        rows=tuple(printer.row(state, note=_timing_note(state)) for state in assessment.installments),
+        rows=tuple(
+            printer.row(state, note=statements.timing_condition(assessment, state))
+            for state in assessment.installments
+        ),
         totals=printer.totals(assessment),
         changes=tuple(
             _change(assessment, candidate, printer=printer, forms=forms)
@@ -161,13 +164,6 @@ def _counts(candidate: Candidate) -> bool:
     return candidate.value_not_agreed or candidate.counted_units > 0
 
 
-def _timing_note(state: InstallmentState) -> str:
-    """OVERDUE is never printed without its condition where an open candidate may cover the rest."""
-    interval = state.not_covered
-    is_open = interval is not None and interval.min_units < interval.max_units
-    return statements.UNLESS_UNDECIDED if is_open and state.timing is Timing.OVERDUE else ""
-
-
 def _change(assessment: Assessment, candidate: Candidate, *, printer: _Printer, forms: Forms) -> Change:
     transfer = candidate.transfer
     return Change(
@@ -178,8 +174,12 @@ def _change(assessment: Assessment, candidate: Candidate, *, printer: _Printer, 
         sender=forms.address(transfer.sender),
         reasons=tuple(reason.value for reason in candidate.reasons),
         counted=NO_FIGURE if candidate.value_not_agreed else printer.amount(candidate.counted_units),
-        sentence=statements.candidate_sentence(assessment, candidate),
+        sentence=_capitalized(statements.candidate_effect(assessment, candidate)),
     )
+
+
+def _capitalized(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _face(assessment: Assessment, candidate: Candidate) -> str:
