@@ -1,4 +1,4 @@
-"""A migrated database for each test, of either kind, and a loan on a chain of the test's own."""
+"""A migrated database for each test, of either kind, and a chain that every test finds as it was."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from sqlalchemy.engine import Engine
 
 from app.db import make_engine, upgrade
 from chains.devnode import DevNode
-from tests.ingest.scene import Scene, open_scene
+from tests.ingest.scene import Scene, open_scene, stage
 from tests.support.clone import clone_postgres, clone_sqlite
 from tests.support.postgres import fresh_database
+from tests.support.token import Token
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +54,30 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
+@pytest.fixture(scope="module")
+def token(module_node: DevNode) -> Token:
+    """The stage of all tests in a file, set once."""
+    return stage(module_node)
+
+
 @pytest.fixture
-def scene(engine: Engine, node: DevNode) -> Scene:
+def node(token: Token) -> Iterator[DevNode]:
+    """The file's chain as the stage left it: what a test does on it is taken back."""
+    node = token.node
+    snapshot = node.snapshot()
+    # Anvil's clock still stands where the last test left it, and goes on from the newest block's time.
+    node.mine(1, seconds_apart=60)
+    yield node
+    node.revert(snapshot)
+
+
+@pytest.fixture
+def scene(engine: Engine, node: DevNode, token: Token) -> Scene:
     """On both kinds of database."""
-    return open_scene(engine, node)
+    return open_scene(engine, node, token=token)
 
 
 @pytest.fixture
-def sqlite_scene(sqlite_engine: Engine, node: DevNode) -> Scene:
+def sqlite_scene(sqlite_engine: Engine, node: DevNode, token: Token) -> Scene:
     """Where the kind of database makes no difference."""
-    return open_scene(sqlite_engine, node)
+    return open_scene(sqlite_engine, node, token=token)

@@ -171,13 +171,13 @@ def hold(exchange: Exchange) -> None:
     exchange.stopped.wait(20)
 
 
-@pytest.mark.parametrize("requests", [9, 16])
-def test_killed_while_the_node_is_slow(scene: Scene, proxy: FaultyProxy, requests: int) -> None:
+def test_killed_while_the_node_is_slow(scene: Scene, proxy: FaultyProxy) -> None:
     """SIGKILL in the middle of a pass, while it waits for an answer: what is there is whole."""
     scene.record_debt()
     play(scene, payments=8)
     scene = scene.through(proxy.url)
     capped = capped_range(4, "the block range is limited to 4")
+    requests = 14
     proxy.fail(lies.turns(lambda number: hold if number >= requests else capped))
     with start_reader(scene, proxy) as reader:
         wait_for_requests(proxy, more_than=requests, reader=reader)
@@ -198,7 +198,7 @@ def test_killed_at_any_moment(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
     scene = scene.through(proxy.url)
     capped = capped_range(2, "the block range is limited to 2")
     kills = 0
-    for round_number in range(4):
+    for round_number in range(3):
         proxy.fail(capped)
         start = len(proxy.requests)
         with start_reader(scene, proxy) as reader:

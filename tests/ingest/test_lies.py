@@ -38,7 +38,7 @@ def proxy(node: DevNode) -> Iterator[FaultyProxy]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def other_chain(anvil_path: object) -> Iterator[DevNode]:
     """Longer than the scene's chain, with the same accounts and nothing on it."""
     with anvil(timestamp=GENESIS_AT + 7) as started:
@@ -82,7 +82,8 @@ def test_a_reorg_beyond_finality_stops_the_chain(scene: Scene) -> None:
         assert sum(payment.units for payment in found.attribution.payments) == 3
 
 
-def test_a_reorg_beyond_finality_to_a_shorter_chain(scene: Scene) -> None:
+def test_a_reorg_beyond_finality_to_a_shorter_chain(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     scene.record_debt()
     scene.pay(1, at=AGREED_AT + DAY)
     fork = scene.node.snapshot()
@@ -101,7 +102,10 @@ def test_a_reorg_beyond_finality_to_a_shorter_chain(scene: Scene) -> None:
     assert covered(scene.engine, scene.creditor) == read
 
 
-def test_a_final_block_that_goes_backwards_takes_nothing_away(scene: Scene, proxy: FaultyProxy) -> None:
+def test_a_final_block_that_goes_backwards_takes_nothing_away(
+    sqlite_scene: Scene, proxy: FaultyProxy
+) -> None:
+    scene = sqlite_scene
     scene.record_debt()
     play(scene)
     scene.follow()
@@ -192,8 +196,9 @@ def last_block(scene: Scene) -> BlockRef:
     return scene.node.block("finalized")
 
 
-def test_a_transfer_moved_out_of_the_window_by_its_time(scene: Scene, proxy: FaultyProxy) -> None:
+def test_a_transfer_moved_out_of_the_window_by_its_time(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
     """A payment whose block claims a later time than the last one would drop out of every assessment."""
+    scene = sqlite_scene
     scene = scene.through(proxy.url)
     debt = scene.record_debt()
     scene.pay(1, sender=scene.stranger, at=AGREED_AT + 60)
@@ -228,7 +233,8 @@ def test_a_block_that_is_told_in_two_ways(scene: Scene, proxy: FaultyProxy) -> N
     demand_truth(scene)
 
 
-def test_a_first_block_that_does_not_follow_the_last(scene: Scene, proxy: FaultyProxy) -> None:
+def test_a_first_block_that_does_not_follow_the_last(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
+    scene = sqlite_scene
     scene.record_debt()
     play(scene)
     scene.follow()
@@ -373,8 +379,11 @@ def between(scene: Scene) -> Address:
     return scene.stranger
 
 
-def test_a_log_hidden_from_one_account_and_known_from_another(scene: Scene, proxy: FaultyProxy) -> None:
+def test_a_log_hidden_from_one_account_and_known_from_another(
+    sqlite_scene: Scene, proxy: FaultyProxy
+) -> None:
     """What is on record from reading one party has to be in the answer for the other."""
+    scene = sqlite_scene
     scene.record_debt()
     wallet = between(scene)
     scene.follow()

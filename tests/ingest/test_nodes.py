@@ -72,7 +72,8 @@ def test_the_second_reads_when_the_first_is_down(scene: Scene, proxies: Proxies)
     assert nodes_of(scene)[0].last_error is None
 
 
-def test_both_down_are_both_named(scene: Scene, proxies: Proxies) -> None:
+def test_both_down_are_both_named(sqlite_scene: Scene, proxies: Proxies) -> None:
+    scene = sqlite_scene
     debt = scene.record_debt()
     play(scene)
     first, second = proxies(), proxies()
@@ -110,8 +111,9 @@ def test_what_a_failing_node_brought_is_counted(sqlite_scene: Scene, proxies: Pr
     assert len(covered(scene.engine, scene.creditor)) == 1
 
 
-def test_the_second_does_not_join_another_chain_to_the_first(scene: Scene, proxies: Proxies) -> None:
+def test_the_second_does_not_join_another_chain_to_the_first(sqlite_scene: Scene, proxies: Proxies) -> None:
     """After the first node's chain, a replaced one from the second: refused, and the first still reads."""
+    scene = sqlite_scene
     scene.record_debt()
     fork = scene.node.snapshot()
     play(scene)
@@ -130,8 +132,9 @@ def test_the_second_does_not_join_another_chain_to_the_first(scene: Scene, proxi
     assert stored(scene.engine) == before
 
 
-def test_a_refused_url_is_on_record_too(scene: Scene) -> None:
+def test_a_refused_url_is_on_record_too(sqlite_scene: Scene) -> None:
     """The allow list may change after the chain was configured."""
+    scene = sqlite_scene
     url = scene.node.url + CONFIDED
     refused = scene.through(url)
     report = follow_chain(

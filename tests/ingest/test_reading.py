@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
 
 from app.assessment.values import Result
 from app.db import reading
@@ -20,7 +20,7 @@ from app.matching.attribute import Reason
 from chains.devnode import DevNode
 from chains.types import AccountId, Address, Finality
 from tests.ingest.lies import on_method
-from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered, open_scene, stored, truth
+from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered, stored, truth
 from tests.support.faulty_proxy import FaultyProxy, capped_range, faulty_proxy, status
 from tests.support.token import deploy_token
 
@@ -32,7 +32,7 @@ def proxy(node: DevNode) -> Iterator[FaultyProxy]:
         yield running
 
 
-def asked(proxy: FaultyProxy, method: str) -> list[list[object]]:
+def asked(proxy: FaultyProxy, method: str) -> list[list[Any]]:
     """The parameters of every call of a method, in order."""
     calls = [json.loads(request) for request in proxy.requests]
     flat = [call for each in calls for call in (each if isinstance(each, list) else [each])]
@@ -90,7 +90,8 @@ def test_both_directions_and_every_token(scene: Scene) -> None:
     }
 
 
-def test_tokens_that_nobody_registered_are_kept(scene: Scene) -> None:
+def test_tokens_that_nobody_registered_are_kept(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     debt = scene.record_debt()
     scene.node.set_next_block_time(AGREED_AT + 60)
     copy = deploy_token(scene.node, symbol="TUSD")
@@ -121,7 +122,8 @@ def test_a_second_pass_adds_nothing(scene: Scene) -> None:
     assert [count(scene.engine, table) for table in tables] == before
 
 
-def test_new_blocks_extend_what_was_read(scene: Scene, proxy: FaultyProxy) -> None:
+def test_new_blocks_extend_what_was_read(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
+    scene = sqlite_scene
     scene.record_debt()
     scene = scene.through(proxy.url)
     scene.pay(1, at=AGREED_AT + DAY)
@@ -139,8 +141,9 @@ def test_new_blocks_extend_what_was_read(scene: Scene, proxy: FaultyProxy) -> No
     assert stored(scene.engine) == truth(scene.node, scene.parties, first=first.first)
 
 
-def test_reading_starts_at_the_first_block_of_the_window(scene: Scene) -> None:
+def test_reading_starts_at_the_first_block_of_the_window(sqlite_scene: Scene) -> None:
     """What came before the agreement is not asked for: a node sees no more than it must."""
+    scene = sqlite_scene
     scene.pay(5, at=AGREED_AT - 60)
     inside = scene.pay(6, at=AGREED_AT)
     scene.record_debt()
@@ -278,15 +281,15 @@ def test_a_debt_of_today_waits_for_its_first_final_block(sqlite_scene: Scene) ->
     assert scene.assess(debt).result is Result.NONE_FOUND_IN_SCOPE
 
 
-def test_depth_instead_of_the_tag(sqlite_engine: Engine, node: DevNode) -> None:
+def test_depth_instead_of_the_tag(sqlite_scene: Scene) -> None:
     """Where a chain's node knows no `finalized` tag, a block is final so many below the head."""
-    scene = open_scene(sqlite_engine, node)
+    scene = sqlite_scene
     scene = replace(scene, chain=replace(scene.chain, finality=Finality(confirmations=12)))
     scene.record_debt()
     scene.node.mine(2, seconds_apart=DAY)
     scene.pay(1)
     scene.bury(11)
     assert scene.follow().transfers == 0
-    assert covered(scene.engine, scene.creditor)[-1].last == node.block().number - 12
+    assert covered(scene.engine, scene.creditor)[-1].last == scene.node.block().number - 12
     scene.bury(1)
     assert scene.follow().transfers == 1

@@ -74,7 +74,8 @@ def test_a_second_registration_is_free_and_changes_nothing(scene: Scene) -> None
 
 
 @pytest.mark.parametrize("slot", [EIP1967, ZEPPELINOS])
-def test_a_proxys_implementation_is_pinned_with_it(scene: Scene, slot: str) -> None:
+def test_a_proxys_implementation_is_pinned_with_it(sqlite_scene: Scene, slot: str) -> None:
+    scene = sqlite_scene
     new = deploy_token(scene.node)
     behind = scene.token.address
     scene.node.call("anvil_setStorageAt", new.address, slot, "0x" + "00" * 12 + behind.hex())
@@ -84,13 +85,15 @@ def test_a_proxys_implementation_is_pinned_with_it(scene: Scene, slot: str) -> N
     assert found.implementation_code_hash == code_hash(scene.node, behind)
 
 
-def test_the_native_coin_needs_no_contract(scene: Scene) -> None:
+def test_the_native_coin_needs_no_contract(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     found = register(scene, None, slip44=60)
     assert (found.asset.symbol, found.asset.decimals, found.code_hash) == ("ETH", 18, None)
 
 
-def test_what_is_no_token_is_refused(scene: Scene) -> None:
+def test_what_is_no_token_is_refused(sqlite_scene: Scene) -> None:
     """An account, nothing at all, and contracts without decimals or a symbol."""
+    scene = sqlite_scene
     by = scene.issuer
     no_tokens = [
         scene.creditor,
@@ -111,7 +114,8 @@ def test_what_is_no_token_is_refused(scene: Scene) -> None:
     assert count(scene.engine, asset) == before
 
 
-def test_decimals_at_their_limits(scene: Scene) -> None:
+def test_decimals_at_their_limits(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     nothing, most, beyond = (deploy_token(scene.node, decimals=each).address for each in (0, 77, 78))
     scene.bury(3)
     assert register(scene, nothing).asset.decimals == 0
@@ -120,15 +124,17 @@ def test_decimals_at_their_limits(scene: Scene) -> None:
         register(scene, beyond)
 
 
-def test_a_chain_that_is_not_configured(scene: Scene) -> None:
+def test_a_chain_that_is_not_configured(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     foreign = AssetId(ChainId(scene.node.chain_id + 1), scene.token.address)
     with pytest.raises(InvalidInput, match="is not configured") as caught:
         register_asset(engine=scene.engine, asset_id=foreign, outside=scene.outside, now=scene.clock())
     assert [fault.pointer for fault in caught.value.faults] == ["/asset"]
 
 
-def test_a_node_that_fails_is_not_the_tokens_fault(scene: Scene) -> None:
+def test_a_node_that_fails_is_not_the_tokens_fault(sqlite_scene: Scene) -> None:
     """Down, wrong or in disorder: ChainNotReadable, and nothing is pinned."""
+    scene = sqlite_scene
     new = deploy_token(scene.node)
     scene.bury(3)
     before = count(scene.engine, asset)

@@ -87,8 +87,9 @@ NAMES = {
 }
 
 
-def test_whatever_a_symbol_says_the_copy_is_told(scene: Scene) -> None:
+def test_whatever_a_symbol_says_the_copy_is_told(sqlite_scene: Scene) -> None:
     """All of them in one chain: each is shown with its reason, cleaned and cut, and counts nothing."""
+    scene = sqlite_scene
     debt = scene.record_debt()
     begin(scene)
     tokens = {}
@@ -102,8 +103,8 @@ def test_whatever_a_symbol_says_the_copy_is_told(scene: Scene) -> None:
     assert {name: found[token.address] for name, token in tokens.items()} == {
         name: (reason,) for name, (_, reason) in NAMES.items()
     }
-    for symbol in symbols(scene).values():
-        assert symbol is None or (len(symbol) <= 32 and symbol.isprintable())
+    shown = [symbol for symbol in symbols(scene).values() if symbol is not None]
+    assert all(len(symbol) <= 32 and symbol.isprintable() for symbol in shown)
     assert symbols(scene)[tokens["empty"].address] is None
     assert set(symbols(scene)) == {scene.token.address, *(each.address for each in tokens.values())}
 
@@ -185,8 +186,9 @@ def test_a_node_that_knows_no_names_is_not_asked_for_all(sqlite_scene: Scene) ->
 # -- events that only look like it
 
 
-def test_other_standards_are_not_taken_for_transfers(scene: Scene) -> None:
+def test_other_standards_are_not_taken_for_transfers(sqlite_scene: Scene) -> None:
     """ERC-721 has a fourth topic, an early ERC-20 has one: neither is an amount of this kind."""
+    scene = sqlite_scene
     debt = scene.record_debt()
     begin(scene)
     for name in ("NftEmitter", "UnindexedToken"):
@@ -245,7 +247,8 @@ def test_any_log_at_all(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("name", ["TestToken", "FeeToken"])
-def test_identical_transfers_of_one_transaction_are_all_kept(scene: Scene, name: str) -> None:
+def test_identical_transfers_of_one_transaction_are_all_kept(sqlite_scene: Scene, name: str) -> None:
+    scene = sqlite_scene
     debt = scene.record_debt()
     begin(scene)
     payer = deploy(scene.node, "BatchPayer", by=scene.issuer)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.engine import Engine
 
 from app.assessment.scope import NOT_FINAL_YET, NOT_LOCATED, NOTHING_READ
 from app.assessment.values import Assessment, Gap, Result, ScopeRow, Timing
@@ -18,7 +17,7 @@ from app.ingest.model import block
 from app.ingest.store.blocks import block_numbered
 from chains.devnode import DevNode
 from chains.types import BlockRef
-from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered, open_scene
+from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene, count, covered
 from tests.support.anvil import GENESIS_AT
 from tests.support.faulty_proxy import faulty_proxy
 
@@ -104,7 +103,8 @@ def test_as_of_in_the_past_asks_the_node_once(scene: Scene) -> None:
         assert asking.assess(debt, as_of=as_of) == again == found
 
 
-def test_as_of_in_the_past_while_no_node_answers_is_a_gap(scene: Scene) -> None:
+def test_as_of_in_the_past_while_no_node_answers_is_a_gap(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     debt = scene.record_debt()
     for day in (1, 3, 5):
         scene.pay(1, at=AGREED_AT + day * DAY)
@@ -119,8 +119,9 @@ def test_as_of_in_the_past_while_no_node_answers_is_a_gap(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 100 * DAY])
-def test_as_of_at_or_after_the_last_final_block_is_a_gap(scene: Scene, ahead: int) -> None:
+def test_as_of_at_or_after_the_last_final_block_is_a_gap(sqlite_scene: Scene, ahead: int) -> None:
     """b+1 has to be final and read: without it nobody can say that b is the last block up to as_of."""
+    scene = sqlite_scene
     debt = scene.record_debt()
     scene.pay(4, at=AGREED_AT + DAY)
     scene.bury(5)
@@ -150,8 +151,8 @@ def test_enough_found_is_full_in_spite_of_a_gap(sqlite_scene: Scene) -> None:
     assert reasons(found) == [NOT_FINAL_YET]
 
 
-def test_a_start_block_after_the_agreement_is_a_gap(engine: Engine, node: DevNode) -> None:
-    scene = open_scene(engine, node)
+def test_a_start_block_after_the_agreement_is_a_gap(scene: Scene) -> None:
+    engine, node = scene.engine, scene.node
     debt = scene.record_debt()
     scene.pay(1, at=AGREED_AT + DAY)
     scene.pay(2, at=AGREED_AT + 2 * DAY)
@@ -186,7 +187,8 @@ def test_a_start_block_that_is_not_there_yet_reads_nothing(sqlite_scene: Scene) 
     assert found.as_of == found.known_at
 
 
-def test_agreed_before_genesis_starts_at_block_0_and_is_no_gap(scene: Scene) -> None:
+def test_agreed_before_genesis_starts_at_block_0_and_is_no_gap(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     debt = scene.record_debt(agreed_at=GENESIS_AT - 30 * DAY)
     scene.pay(5, at=AGREED_AT + DAY)
     scene.bury(4)
@@ -241,8 +243,9 @@ def test_blocks_of_the_same_second(scene: Scene) -> None:
     assert reasons(found) == []
 
 
-def test_a_last_final_second_with_several_blocks(scene: Scene) -> None:
+def test_a_last_final_second_with_several_blocks(sqlite_scene: Scene) -> None:
     """F is not the first block of its second, so as_of ends before all of them."""
+    scene = sqlite_scene
     debt = scene.record_debt()
     scene.pay(1, at=AGREED_AT + DAY)
     end = AGREED_AT + 2 * DAY
@@ -271,7 +274,8 @@ def test_an_agreement_and_as_of_between_two_blocks(sqlite_scene: Scene) -> None:
     assert numbers(row_of(found))[1:3] == [None, None]
 
 
-def test_nothing_read_is_undetermined_at_known_at(scene: Scene) -> None:
+def test_nothing_read_is_undetermined_at_known_at(sqlite_scene: Scene) -> None:
+    scene = sqlite_scene
     debt = scene.record_debt()
     found = scene.assess(debt)
     assert (found.result, found.not_covered) == (Result.UNDETERMINED, None)

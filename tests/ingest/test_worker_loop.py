@@ -24,10 +24,21 @@ from app.settings import Settings
 from app.worker.loop import running, work_once
 from chains.devnode import DevNode
 from tests.ingest.judge import demand_truth
-from tests.ingest.scene import AGREED_AT, DAY, LIMITS, OPERATOR, Scene, count, covered, egress, open_scene
+from tests.ingest.scene import (
+    AGREED_AT,
+    DAY,
+    LIMITS,
+    OPERATOR,
+    Scene,
+    count,
+    covered,
+    egress,
+    open_scene,
+)
 from tests.support import faulty_proxy as faults
 from tests.support.anvil import anvil
 from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.support.token import Token
 
 SOON = 10.0
 
@@ -101,7 +112,12 @@ def refuse(engine: Engine, *, table: str, event: str, when: str) -> None:
 
 
 def test_a_crash_in_one_chain_keeps_up_neither_others_nor_sealing(
-    sqlite_engine: Engine, node: DevNode, other: DevNode, tmp_path: Path, logs: list[dict[str, object]]
+    sqlite_engine: Engine,
+    node: DevNode,
+    token: Token,
+    other: DevNode,
+    tmp_path: Path,
+    logs: list[dict[str, object]],
 ) -> None:
     first, second = (
         open_scene(sqlite_engine, each) for each in sorted((node, other), key=lambda n: n.chain_id)
