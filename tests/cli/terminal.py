@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
 from typer.testing import CliRunner
 
 from app.cli.commands import app
@@ -73,12 +74,11 @@ class Terminal:
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def run_here(self, *words: str) -> Said:
-        """The same command without a process of its own, which takes two seconds to start.
-
-        Not for commands that set up logging: they would do it for the tests, too.
-        """
+        """The same command without a process of its own, which takes two seconds to start."""
         settings = {name: text for name, text in self.environment().items() if name.startswith("QUITTANCE_")}
         done = CliRunner().invoke(app, words, env=settings, prog_name="quittance", terminal_width=250)
+        # Some commands set up logging, to a stream that is closed by now.
+        structlog.reset_defaults()
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Said(code=done.exit_code, out=done.stdout, err=done.stderr)

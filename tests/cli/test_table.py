@@ -23,6 +23,7 @@ def document(*, amount: str, applied: str, timing: str) -> dict[str, Any]:
         "applied": applied,
         "not_covered": interval,
         "timing": timing,
+        "timing_condition": None,
     }
     return {
         "result": "PARTIAL",

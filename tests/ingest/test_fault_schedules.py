@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Engine
 
 from app.assessment.values import Result
-from app.db import make_engine
 from chains.devnode import DevNode
 from chains.rpc import RpcLimits
 from tests.ingest import lies
@@ -24,7 +22,6 @@ from tests.ingest.judge import demand_honest, demand_no_blind_spot, demand_truth
 from tests.ingest.scene import DAY, first_of_window, open_scene, stage, stored, truth
 from tests.support import faulty_proxy as faults
 from tests.support.anvil import GENESIS_AT, anvil
-from tests.support.clone import clone_sqlite
 from tests.support.faulty_proxy import Fault, faulty_proxy
 from tests.support.token import Token
 
@@ -145,16 +142,13 @@ def schedule(seed: int, stage: Stage) -> tuple[Fault, Callable[[], None]]:
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 def test_the_store_is_the_chain_or_says_what_it_lacks(
-    seed: int, stages: Stage, sqlite_template: str, tmp_path: Path
+    seed: int, stages: Stage, sqlite_engine: Engine
 ) -> None:
     node = stages.node
     first = first_of_window(node)
     final = node.block("finalized").number
-    with ExitStack() as stack:
-        engine = make_engine(clone_sqlite(sqlite_template, folder=tmp_path))
-        stack.callback(engine.dispose)
-        proxy = stack.enter_context(faulty_proxy(node))
-        scene = open_scene(engine, node, token=stages.token)
+    with faulty_proxy(node) as proxy:
+        scene = open_scene(sqlite_engine, node, token=stages.token)
         debt = scene.record_debt()
         patient = scene.through(proxy.url, limits=PATIENT)
         scene = scene.through(proxy.url, limits=LIMITS)
@@ -170,7 +164,7 @@ def test_the_store_is_the_chain_or_says_what_it_lacks(
             next_pass()
         proxy.heal()
         assert patient.follow().failure is None
-        assert stored(engine) == truth(node, scene.parties, first=first)
+        assert stored(sqlite_engine) == truth(node, scene.parties, first=first)
         assert demand_honest(patient, debt).result is Result.PARTIAL
         demand_no_blind_spot(patient, debt, first=first, last=final - 1)
         assert demand_honest(patient, debt, as_of=node.block(final).time - 1).result is Result.PARTIAL

@@ -102,9 +102,7 @@ def test_a_reorg_beyond_finality_to_a_shorter_chain(sqlite_scene: Scene) -> None
     assert covered(scene.engine, scene.creditor) == read
 
 
-def test_a_final_block_that_goes_backwards_takes_nothing_away(
-    sqlite_scene: Scene, proxy: FaultyProxy
-) -> None:
+def test_a_final_block_that_goes_back_takes_nothing_away(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
     scene = sqlite_scene
     scene.record_debt()
     play(scene)
@@ -379,9 +377,7 @@ def between(scene: Scene) -> Address:
     return scene.stranger
 
 
-def test_a_log_hidden_from_one_account_and_known_from_another(
-    sqlite_scene: Scene, proxy: FaultyProxy
-) -> None:
+def test_a_log_that_is_hidden_and_known_from_another_account(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
     """What is on record from reading one party has to be in the answer for the other."""
     scene = sqlite_scene
     scene.record_debt()

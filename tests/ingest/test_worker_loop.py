@@ -34,6 +34,7 @@ from tests.ingest.scene import (
     covered,
     egress,
     open_scene,
+    stage,
 )
 from tests.support import faulty_proxy as faults
 from tests.support.anvil import anvil
@@ -119,9 +120,8 @@ def test_a_crash_in_one_chain_keeps_up_neither_others_nor_sealing(
     tmp_path: Path,
     logs: list[dict[str, object]],
 ) -> None:
-    first, second = (
-        open_scene(sqlite_engine, each) for each in sorted((node, other), key=lambda n: n.chain_id)
-    )
+    in_turn = sorted((token, stage(other)), key=lambda each: each.node.chain_id)
+    first, second = (open_scene(sqlite_engine, each.node, token=each) for each in in_turn)
     play(first)
     debt = play(second)
     wanted = ask_for_bundle(second, debt)
