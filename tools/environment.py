@@ -89,7 +89,8 @@ class Environment:
         if complaint is not None:
             msg = f"the Python packages could not be installed: {complaint}"
             raise SetupFailed(msg)
-        self._add_project()
+        if self.locks is LOCKS:
+            self._add_project()
         for name in wanted:
             self._stamp(name).write_text(self._expected(name), "ascii")
         self._unfinished.unlink()

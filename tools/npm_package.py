@@ -11,8 +11,8 @@ import hashlib
 import importlib.util
 import io
 import os
-import subprocess
 import shutil
+import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator

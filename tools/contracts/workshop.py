@@ -22,6 +22,8 @@ from tools.npm_package import PackageError, Pin, download_all, node
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "contracts"
 CACHE = ROOT / ".cache"
+# Not contracts/out: whoever works on a contract may be building there at the same time.
+BUILD = CACHE / "forge"
 PROGRAMS = CONTRACTS / "node_modules" / ".bin"
 SOLC_JS = Path(__file__).resolve().parent / "solc.js"
 
@@ -114,6 +116,8 @@ def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     return ours | {
         "FOUNDRY_OFFLINE": "true",
         "FOUNDRY_SOLC": str(PROGRAMS / "solc"),
+        "FOUNDRY_OUT": str(BUILD / "out"),
+        "FOUNDRY_CACHE_PATH": str(BUILD / "cache"),
         "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1",
         "NO_COLOR": "1",
         "PATH": f"{PROGRAMS}:{os.environ.get('PATH', '')}",
