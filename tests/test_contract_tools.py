@@ -179,7 +179,7 @@ def finding(check: str, *, impact: str = "High", file: str = "src/escrow/DebtEsc
         "type": "function",
         "name": "fund",
         "source_mapping": {"filename_relative": file},
-        "type_specific_fields": {"parent": {"name": "DebtEscrow"}},
+        "type_specific_fields": {"parent": {"type": "contract", "name": "DebtEscrow"}},
     }
     return {"check": check, "impact": impact, "elements": [element]}
 

@@ -28,7 +28,7 @@ _PROVED = re.compile(r"Symbolic test result: (\d+) passed; (\d+) failed")
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Finding:
-    """One of slither's suspicions: its detector, and the contract and function that it is about."""
+    """One of slither's suspicions: its detector, and the contract, function or variable that it is about."""
 
     check: str
     where: str
@@ -110,9 +110,13 @@ def _settings(folder: str) -> dict[str, str]:
 
 
 def _where(element: dict[str, Any]) -> str:
-    parent = element.get("type_specific_fields", {}).get("parent", {})
-    names = [parent.get("name"), element["name"]] if element["type"] == "function" else [element["name"]]
-    return ".".join(name for name in names if name)
+    """`Contract.function.variable`, as far as it goes; a line number would change with every edit."""
+    names = [element["name"]]
+    for _ in range(3):
+        element = element.get("type_specific_fields", {}).get("parent", {})
+        if element.get("type") in ("contract", "function"):
+            names.insert(0, element["name"])
+    return ".".join(names)
 
 
 def _is_ours(element: dict[str, Any]) -> bool:
