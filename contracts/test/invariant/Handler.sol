@@ -254,7 +254,7 @@ contract Handler is Test {
     function _pick(IDebtEscrow.Status wanted, uint256 index) private view returns (uint256) {
         if (index % 8 == 7) return (index >> 3) % count;
         for (uint256 i; i < count; ++i) {
-            uint256 picked = (index + i) % count;
+            uint256 picked = (index % count + i) % count;
             if (deal.slot(picked).status == wanted) return picked;
         }
         return index % count;
