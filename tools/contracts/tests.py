@@ -47,8 +47,8 @@ def unit_and_fuzz(amount: Amount) -> str:
         settings=amount.settings(),
     )
     passed = _passed(done)
-    fuzzed = {name: int(runs) for name, runs in _FUZZED.findall(done.said)}
-    _enough({name: runs >= amount.fuzz_runs for name, runs in fuzzed.items()}, done=done)
+    fuzzed = [(name, int(runs) >= amount.fuzz_runs) for name, runs in _FUZZED.findall(done.said)]
+    _enough(fuzzed, done=done)
     return f"{passed} tests passed, {len(fuzzed)} of them fuzzed, {amount.fuzz_runs} runs each"
 
 
@@ -57,10 +57,11 @@ def invariants(amount: Amount) -> str:
     done = forge("test", "--match-path", INVARIANTS, seconds_max=TEST_SECONDS_MAX, settings=amount.settings())
     _passed(done)
     calls_min = amount.invariant_runs * amount.invariant_depth
-    held = {
-        name: int(runs) >= amount.invariant_runs and int(calls) >= calls_min
+    # The same names come again for another kind of money.
+    held = [
+        (name, int(runs) >= amount.invariant_runs and int(calls) >= calls_min)
         for name, runs, calls, _ in _INVARIANT.findall(done.said)
-    }
+    ]
     _enough(held, done=done)
     size = f"{amount.invariant_runs} sequences of {amount.invariant_depth} calls each"
     return f"{len(held)} invariants held on {size}"
@@ -82,9 +83,9 @@ def _passed(done: Done) -> int:
     return passed
 
 
-def _enough(ran: dict[str, bool], *, done: Done) -> None:
+def _enough(ran: list[tuple[str, bool]], *, done: Done) -> None:
     """A test's own settings in a comment go before ours, so that what was run is looked at."""
-    short = sorted(name for name, enough in ran.items() if not enough)
+    short = sorted(name for name, enough in ran if not enough)
     if not ran or short:
         msg = f"run too little: {', '.join(short) or 'everything'}\n{done.tail()}"
         raise WorkshopFailed(msg)
