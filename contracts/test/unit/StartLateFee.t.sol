@@ -66,6 +66,22 @@ contract StartLateFeeTest is Deals {
         vm.assertEq(deal.slot(1).lateFrom, _dueAt(1) + 1);
     }
 
+    function test_doesNotLookAtTheSecuredOnesBefore() external {
+        _fund(0);
+        vm.prank(payer);
+        usd.transfer(address(deal), UNIT);
+        vm.warp(_dueAt(1) + 1);
+        _expect(IDebtEscrow.DebtEscrow_MoneyIsThere.selector, UNIT);
+        deal.startLateFee(1);
+    }
+
+    function test_doesNotTakeDepositsForSurplus() external {
+        _fund(0);
+        vm.warp(_dueAt(1) + 1);
+        deal.startLateFee(1);
+        vm.assertEq(deal.slot(1).lateFrom, block.timestamp);
+    }
+
     function test_countsTheFeesOfThoseBefore() external {
         _late(0);
         vm.warp(_dueAt(1) + 1);

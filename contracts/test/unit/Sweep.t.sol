@@ -22,6 +22,7 @@ contract SweepTest is Deals {
     }
 
     function test_returnsAForeignTokenAndForcedCoin() external {
+        _fund(0);
         FeeToken foreign = new FeeToken();
         foreign.mint(address(deal), 100);
         vm.deal(address(this), 5);
