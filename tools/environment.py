@@ -18,7 +18,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +27,8 @@ WAIT_SECONDS_MAX = 900
 
 # Lock files by what they are for. Every word needs `app`; whoever needs another needs that one too.
 LOCKS = {"app": "requirements.lock", "node": "tools/node.lock", "test": "tools/test.lock"}
+# A venv of its own holds what looks for faults in the contracts: it asks for other versions than Quittance.
+CHECKERS_LOCKS = {"app": "tools/contracts.lock"}
 INSTALLER_LOCK = "tools/installer.lock"
 
 # Code comes as wheels, so that nothing is built here. bagit, a test tool, is published as source only.
@@ -39,13 +41,15 @@ class SetupFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The venv of one working copy."""
+    """A venv of one working copy."""
 
     root: Path
+    name: str = ".venv"
+    locks: Mapping[str, str] = field(default_factory=lambda: LOCKS)
 
     @property
     def folder(self) -> Path:
-        return self.root / ".venv"
+        return self.root / self.name
 
     @property
     def python(self) -> Path:
@@ -64,7 +68,7 @@ class Environment:
     def make(self, *, with_pip: bool) -> None:
         """An empty venv, in place of any that is there."""
         # The stamps go first: should this be interrupted, nobody takes what is left for whole.
-        for name in LOCKS:
+        for name in self.locks:
             self._stamp(name).unlink(missing_ok=True)
         builder = venv.EnvBuilder(with_pip=with_pip, symlinks=True, clear=True)
         try:
@@ -76,8 +80,8 @@ class Environment:
     def install(self, sets: Sequence[str]) -> None:
         """Install sets of packages and this project, then stamp them."""
         # What is there already is named again: a lock may lean on another for what its packages need.
-        wanted = [name for name in LOCKS if name in sets or self._is_ready(name)]
-        locks = [self.root / LOCKS[name] for name in wanted]
+        wanted = [name for name in self.locks if name in sets or self._is_ready(name)]
+        locks = [self.root / self.locks[name] for name in wanted]
         self._unfinished.touch()
         complaint = _install_with_uv(self, locks=locks)
         if complaint is not None:
@@ -85,7 +89,8 @@ class Environment:
         if complaint is not None:
             msg = f"the Python packages could not be installed: {complaint}"
             raise SetupFailed(msg)
-        self._add_project()
+        if self.locks is LOCKS:
+            self._add_project()
         for name in wanted:
             self._stamp(name).write_text(self._expected(name), "ascii")
         self._unfinished.unlink()
@@ -106,7 +111,7 @@ class Environment:
         return self.folder / f"stamp-{name}"
 
     def _expected(self, name: str) -> str:
-        lock = (self.root / LOCKS[name]).read_bytes()
+        lock = (self.root / self.locks[name]).read_bytes()
         return stamp(lock=lock, root=self.root, python=sys.version_info[:2])
 
     def _is_ready(self, name: str) -> bool:

@@ -10,7 +10,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tools.npm_package import PackageError, Pin, download
+from tools.npm_package import PackageError, Pin, download, keep
 
 VERSION = "1.7.1"
 ENVIRONMENT = "QUITTANCE_ANVIL"
@@ -42,7 +42,7 @@ def ensure(*, cache: Path = CACHE) -> Path:
     if path is None:
         wanted = pin(system=platform.system(), machine=platform.machine())
         path = _path(wanted, cache=cache)
-        _keep(download(wanted), path=path)
+        keep(download(wanted), path=path)
     return path
 
 
@@ -68,18 +68,6 @@ def _named(path: Path) -> Path:
         msg = f"{ENVIRONMENT} names {path}, which is not a program"
         raise NoAnvilHere(msg)
     return path.resolve()
-
-
-def _keep(data: bytes, *, path: Path) -> None:
-    """Renamed into place when whole, so that two at once, or one that is interrupted, leave a good file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(data)
-        unfinished.chmod(0o755)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 `python -m tools.lock`, with `uv` on the PATH. requirements.lock is what runs Quittance; tools/test.lock is
 what `./run test` and `./run check` add to it; tools/node.lock brings the npm that fetches the test node;
-tools/installer.lock is the uv that installs them.
+tools/installer.lock is the uv that installs them. tools/contracts.lock stands alone, for a venv of its own.
 Each line is pinned and hashed; none holds an address, so that pip asks whatever index it is set up for.
 """
 
@@ -21,6 +21,9 @@ RUNTIME = ROOT / "requirements.lock"
 # The extras of pyproject.toml that have a lock of their own.
 EXTRAS = {"test": ROOT / "tools" / "test.lock", "node": ROOT / "tools" / "node.lock"}
 INSTALLER = ROOT / "tools" / "installer.lock"
+# What looks for faults in the Solidity sources asks for other versions of what Quittance runs on.
+CHECKERS = ROOT / "tools" / "contracts.lock"
+CHECKERS_WANTED = "halmos>=0.3.3,<0.4\nslither-analyzer>=0.11.6,<0.12\n"
 LOCK_SECONDS_MAX = 300
 
 # A machine's own limits on versions must not leak into a file that is meant for every machine.
@@ -88,10 +91,11 @@ def main() -> int:
                 for extra, path in EXTRAS.items()
             }
         installer = compile_lock(source="-", wanted="uv\n")
+        checkers = compile_lock(source="-", wanted=CHECKERS_WANTED)
     except (LockFailed, subprocess.TimeoutExpired) as error:
         print(f"lock: {error}", file=sys.stderr)
         return 3
-    for path, content in {RUNTIME: runtime, INSTALLER: installer, **extras}.items():
+    for path, content in {RUNTIME: runtime, INSTALLER: installer, CHECKERS: checkers, **extras}.items():
         path.write_text(content, "utf-8")
         print(f"lock: {path.relative_to(ROOT)} holds {len(entries(content))} requirements")
     return 0

