@@ -123,7 +123,6 @@ def _locate(engine: Engine, *, chain: chain_store.Chain, time: int, outside: Out
             with open_node(
                 url=node.url, chain=chain.id, egress=outside.egress, limits=outside.limits
             ) as client:
-                client.check_chain()
                 block_at(engine=engine, client=client, chain=chain, time=time - 1, clock=clock)
         except ChainError:
             continue

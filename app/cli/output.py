@@ -39,7 +39,8 @@ def configure_logs(log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for with each line: what stderr was at the start may be closed by then.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

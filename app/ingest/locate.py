@@ -19,6 +19,20 @@ from chains.evm.client import EvmClient
 from chains.types import BlockRef, ChainId
 
 
+def demand_recorded_chain(*, engine: Engine, client: EvmClient, final: BlockRef) -> None:
+    """Raise unless this final block is of the chain that was asked for, and of the one on record.
+
+    The newest block on record has to be there, though the node may not call it final: a node that lags so
+    far behind, or whose chain was replaced by a shorter one, can't be told from a false one.
+    """
+    # Again, after the final block: behind some addresses several nodes take turns, not always of one chain.
+    client.check_chain()
+    with reading(engine) as connection:
+        known = block_store.newest_block(connection, chain_id=client.chain)
+    if known is not None:
+        demand_one_chain([known, final if known.number == final.number else client.block(known.number)])
+
+
 def located_watches(
     *, engine: Engine, client: EvmClient, chain: ChainId, final: BlockRef, clock: Clock
 ) -> list[Watch]:
@@ -46,6 +60,7 @@ def block_at(
     Raises a ChainError.
     """
     final = client.finalized(chain.finality)
+    demand_recorded_chain(engine=engine, client=client, final=final)
     before = client.last_block_at_or_before(time, low=0, high=final.number)
     if before is None or before.number >= final.number:
         return None

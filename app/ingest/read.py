@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from app.clock import Clock
 from app.db import reading
-from app.ingest.locate import located_watches
+from app.ingest.locate import demand_recorded_chain, located_watches
 from app.ingest.naming import name_tokens
 from app.ingest.order import demand_one_chain
 from app.ingest.ranges import Blocks, missing
@@ -82,7 +82,7 @@ def read_chain(
     try:
         client.check_chain()
         head, final = client.head(), client.finalized(chain.finality)
-        _demand_chain(engine, client, chain=chain.id, final=final)
+        demand_recorded_chain(engine=engine, client=client, final=final)
         for found in _read_missing(engine, client, chain=chain, final=final, clock=clock, progress=progress):
             transfers = found
         name_tokens(engine=engine, client=client, chain=chain.id, final=final, clock=clock)
@@ -106,16 +106,6 @@ def read_chain(
         transfers=transfers,
         failure=failure,
     )
-
-
-def _demand_chain(engine: Engine, client: EvmClient, *, chain: ChainId, final: BlockRef) -> None:
-    """Raise unless the final block is of the chain that was asked for and of the one on record."""
-    # Again, after the final block: behind some addresses several nodes take turns, not always of one chain.
-    client.check_chain()
-    with reading(engine) as connection:
-        known = block_store.newest_block(connection, chain_id=chain, up_to=final.number)
-    if known is not None:
-        demand_one_chain([known, final if known.number == final.number else client.block(known.number)])
 
 
 def _read_missing(

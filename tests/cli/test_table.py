@@ -23,7 +23,7 @@ def document(*, amount: str, applied: str, timing: str) -> dict[str, Any]:
         "applied": applied,
         "not_covered": interval,
         "timing": timing,
-        "timing_condition": None,
+        "timing_condition": "",
     }
     return {
         "result": "PARTIAL",

@@ -104,6 +104,7 @@ def test_installments() -> None:
         "applied_units": "1000000000",
         "not_covered": {"min": "0", "min_units": "0", "max": "2000", "max_units": "2000000000"},
         "timing": "OVERDUE",
+        "timing_condition": "unless an undecided transfer covers it",
         "days_overdue": 41,
     }
     assert "2,000.00 USDX" in sentence

@@ -56,14 +56,10 @@ def _around(connection: Connection, *, chain_id: ChainId, first: int, last: int)
     return [_block(row) for query in (lower, within, upper) for row in connection.execute(query)]
 
 
-def newest_block(connection: Connection, *, chain_id: ChainId, up_to: int) -> BlockRef | None:
-    """The highest recorded block with a number of at most `up_to`."""
-    return _first_block(
-        connection,
-        sa.select(block)
-        .where(block.c.chain_id == str(chain_id), block.c.number <= up_to)
-        .order_by(block.c.number.desc()),
-    )
+def newest_block(connection: Connection, *, chain_id: ChainId) -> BlockRef | None:
+    """The highest recorded block."""
+    of_chain = sa.select(block).where(block.c.chain_id == str(chain_id))
+    return _first_block(connection, of_chain.order_by(block.c.number.desc()))
 
 
 def block_before(connection: Connection, *, chain_id: ChainId, time: int) -> BlockRef | None:
