@@ -260,6 +260,44 @@ def test_a_first_block_that_does_not_follow_the_last(sqlite_scene: Scene, proxy:
     assert covered(scene.engine, scene.creditor) == read
 
 
+def test_the_hash_of_a_block_with_another_number(scene: Scene, proxy: FaultyProxy) -> None:
+    """The first block of new ones pretends to be one that was read before: no row can be both."""
+    scene.record_debt()
+    play(scene)
+    scene.follow()
+    read = covered(scene.engine, scene.creditor)
+    scene.bury(8)
+    known = scene.node.block(read[0].first).hash
+
+    def pretender(found: Any) -> Any:
+        if found is not None and int(found["number"], 16) == read[-1].last + 1:
+            found["hash"] = str(known)
+        return found
+
+    proxy.fail(altered_result("eth_getBlockByNumber", pretender))
+    report = scene.through(proxy.url).follow()
+    assert report.failure is not None
+    assert "another number" in report.failure
+    assert covered(scene.engine, scene.creditor) == read
+    demand_truth(scene)
+
+
+def test_an_end_that_the_node_does_not_call_final_yet(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
+    """The store knows later blocks than this node's word of what is final: it can't vouch for b+1."""
+    scene = sqlite_scene
+    debt = scene.record_debt()
+    play(scene)
+    scene.bury(4)
+    scene.follow()
+    final = scene.node.block("finalized").number
+    as_of = scene.node.block(final - 2).time
+    scene = scene.through(proxy.url)
+    proxy.fail(lies.lagging(final))
+    assert scene.assess(debt, as_of=as_of).result is Result.UNDETERMINED
+    proxy.heal()
+    assert scene.assess(debt, as_of=as_of).result is Result.PARTIAL
+
+
 # -- the search for the start of the window
 
 

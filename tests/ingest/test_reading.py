@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -120,6 +121,23 @@ def test_a_second_pass_adds_nothing(scene: Scene) -> None:
     again = scene.follow()
     assert (again.transfers, again.failure) == (0, None)
     assert [count(scene.engine, table) for table in tables] == before
+
+
+def test_two_readers_at_once_store_everything_once(scene: Scene, proxy: FaultyProxy) -> None:
+    """A worker and somebody at the terminal: both find it missing, both read it, and neither complains."""
+    scene.record_debt()
+    for day in range(1, 6):
+        scene.pay(day, at=AGREED_AT + day * DAY)
+        scene.bury()
+    proxy.fail(capped_range(3, "the block range is limited to 3"))
+    scene = scene.through(proxy.url)
+    with ThreadPoolExecutor(4) as pool:
+        reports = [each.result() for each in [pool.submit(scene.follow) for _ in range(4)]]
+    assert [report.failure for report in reports] == [None] * 4
+    start = covered(scene.engine, scene.creditor)[0].first
+    assert stored(scene.engine) == truth(scene.node, scene.parties, first=start)
+    assert sum(report.transfers for report in reports) == 5
+    assert len(covered(scene.engine, scene.creditor)) == 1
 
 
 def test_new_blocks_extend_what_was_read(sqlite_scene: Scene, proxy: FaultyProxy) -> None:

@@ -17,10 +17,8 @@ from chains.types import BlockRef, ChainId
 def add_blocks(
     connection: Connection, *, chain_id: ChainId, blocks: Iterable[BlockRef], now: datetime
 ) -> None:
-    """Record blocks that fit each other and those on record; raises what `demand_one_chain` raises."""
+    """Record at least one block, if all fit each other and the record; raises as `demand_one_chain` does."""
     new = list(blocks)
-    if not new:
-        return
     numbers = [each.number for each in new]
     known = _around(connection, chain_id=chain_id, first=min(numbers), last=max(numbers))
     demand_one_chain([*known, *new])
