@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from app.columns import SumU256Aggregate
 from app.db_errors import DatabaseUnreachable, DatabaseUnwritable, name_problems, problem_of
 
 _WAIT_SECONDS_MAX = 30
+_WAL_PAUSE_SECONDS = 0.05
 # Sync endpoints run in a pool of 40 threads: none of them should wait for a connection to a local file.
 _SQLITE_CONNECTIONS_MAX = 40
 _POSTGRESQL_CONNECTIONS_KEPT = 10
@@ -177,10 +179,25 @@ def _prepare_file(engine: Engine) -> None:
         raise DatabaseUnwritable(msg) from error
     try:
         with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS_MAX, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _turn_on_wal(connection)
     except sqlite3.Error as error:
         problem = problem_of(error, database=str(engine.url))
         raise problem or error from error
+
+
+def _turn_on_wal(connection: sqlite3.Connection) -> None:
+    """SQLite refuses the change at once while another process makes it; the other's change is as good."""
+    deadline = time.monotonic() + _WAIT_SECONDS_MAX
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def current_revision(connection: Connection) -> str | None:

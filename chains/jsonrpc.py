@@ -28,7 +28,7 @@ _STEP = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(
 
 _RATE_LIMIT_CODES = frozenset({429, -32005})
 # Some providers say -32005 for an answer that is too large or too slow, too: asking again can't help there.
-_TOO_MUCH = re.compile(r"block range|results|response size|logs|time-?out", re.IGNORECASE)
+_TOO_MUCH = re.compile(r"blocks? range|results|response size|logs|time-?out", re.IGNORECASE)
 
 
 class MalformedAnswer(ChainError):
