@@ -1,6 +1,6 @@
 """One measured reading, in a process of its own: the product's client and store, from the node to a commit.
 
-`python -m benchmarks._run '{"work": …}'` prints one line of JSON. The time begins when everything is imported
+`python -m benchmarks._run '{"url": …}'` prints one line of JSON. The time begins when everything is imported
 and the database is open, as in a service that is up, and ends after the last commit.
 """
 
@@ -10,10 +10,9 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -25,107 +24,129 @@ from app.ingest.store import coverage as coverage_store
 from app.ingest.store import transfers as transfer_store
 from app.ingest.store.coverage import Coverage
 from chains.evm.client import EvmClient, LogBatch
-from chains.evm.ranges import RangeSize
 from chains.guard import EgressPolicy
 from chains.rpc import RpcClient
-from chains.types import ZERO_ADDRESS, Address, BlockRef, ChainId, Finality
+from chains.types import ZERO_ADDRESS, AccountId, Address, BlockRef, ChainId, Finality
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What one process is to do. `index`: never, at the end, or whenever a batch is full."""
+    """What one process is to read. `accounts` None: every transfer.
+
+    Blocks before `first_block` are read before the time begins, so that the tables are no longer empty.
+    `index` False leaves out the end of a first load, after which transfers are found by account.
+    """
 
     url: str
     port: int
     chain_id: int
+    first_block: int
     last_block: int
     database: str
-    index: str
-    accounts: tuple[Address, ...] | None
-    blocks: int | None
+    index: bool = True
+    accounts: list[str] | None = None
 
-    @classmethod
-    def parse(cls, text: str) -> Work:
-        given = json.loads(text)
-        accounts = given.pop("accounts")
-        return cls(accounts=None if accounts is None else tuple(map(Address.parse, accounts)), **given)
+    def dump(self) -> str:
+        return json.dumps(asdict(self))
+
+    def addresses(self) -> list[Address] | None:
+        return None if self.accounts is None else [Address.parse(text) for text in self.accounts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the process says of itself. `parts` are the ranges that were asked for."""
+
+    seconds: float
+    cpu_seconds: float
+    rss_mib: float
+    transfers: int
+    parts: list[tuple[int, int]]
 
 
 def main(text: str) -> None:
-    work = Work.parse(text)
-    policy = EgressPolicy.parse(f"127.0.0.1:{work.port}")
-    engine = make_engine(work.database)
+    work = Work(**json.loads(text))
     chain = ChainId(work.chain_id)
+    engine = make_engine(work.database)
     with engine.begin() as connection:
         _configure(connection, chain)
-    with RpcClient(work.url, policy=policy) as rpc:
+    with RpcClient(work.url, policy=EgressPolicy.parse(f"127.0.0.1:{work.port}")) as rpc:
         client = EvmClient(rpc, chain)
         client.check_chain()
-        began, cpu_began, main_began = time.perf_counter(), time.process_time(), time.thread_time()
-        measured = _read(engine, client, work=work)
-        measured |= {
-            "seconds": time.perf_counter() - began,
-            "cpu_seconds": time.process_time() - cpu_began, "main_cpu": time.thread_time() - main_began,
-            "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
+        if work.first_block > 0:
+            _read(engine, client, accounts=None, blocks=Blocks(0, work.first_block - 1))
+            _sort(engine, chain)
+        began, cpu_began = time.perf_counter(), time.process_time()
+        blocks = Blocks(work.first_block, work.last_block)
+        transfers, parts = _read(engine, client, accounts=work.addresses(), blocks=blocks)
+        if work.index:
+            _sort(engine, chain)
+        measured = Measured(
+            seconds=time.perf_counter() - began,
+            cpu_seconds=time.process_time() - cpu_began,
+            rss_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            transfers=transfers,
+            parts=parts,
+        )
     engine.dispose()
-    print(json.dumps(measured))
+    print(json.dumps(asdict(measured)))
 
 
-def _read(engine: Engine, client: EvmClient, *, work: Work) -> dict[str, Any]:
-    transfers = answers = size = 0
-    shapes: list[list[int]] = []
-    for batch in _batches(client, work=work):
-        blocks = _blocks_of(client, batch)
+def _sort(engine: Engine, chain: ChainId) -> None:
+    with engine.begin() as connection:
+        transfer_store.sort_accounts(connection, chain=chain)
+
+
+def _read(
+    engine: Engine, client: EvmClient, *, accounts: Sequence[Address] | None, blocks: Blocks
+) -> tuple[int, list[tuple[int, int]]]:
+    transfers, parts = 0, []
+    for batch in client.log_ranges(accounts=accounts, first_block=blocks.first, last_block=blocks.last):
+        known = _blocks_of(client, batch)
         with engine.begin() as connection:
-            transfers += store_batch(connection, client=client, batch=batch, blocks=blocks, work=work)
-        answers += len(batch.answers)
-        size += sum(len(answer.body) for answer in batch.answers)
-        shapes.append([batch.first_block, batch.last_block])
-    if work.index != "never":
-        with engine.begin() as connection:
-            transfer_store.sort_accounts(connection, chain=client.chain)
-    return {"transfers": transfers, "answers": answers, "bytes": size, "parts": shapes}
-
-
-def _batches(client: EvmClient, *, work: Work) -> Iterator[LogBatch]:
-    size = None if work.blocks is None else RangeSize(blocks=work.blocks)
-    return client.log_ranges(accounts=work.accounts, first_block=0, last_block=work.last_block, size=size)
+            transfers += _store(connection, client=client, accounts=accounts, batch=batch, known=known)
+        parts.append((batch.first_block, batch.last_block))
+    return transfers, parts
 
 
 def _blocks_of(client: EvmClient, batch: LogBatch) -> dict[int, BlockRef]:
-    """From the logs themselves, and the blocks at the ends, if no log lies in them, from the node."""
+    """From the logs themselves; those at the ends, if no log lies in them, from the node."""
     blocks = {
         number: BlockRef(number=number, hash=batch.block_hashes[number], time=at)
         for number, at in batch.block_times.items()
     }
-    missing = {batch.first_block, batch.last_block, *batch.block_hashes} - blocks.keys()
-    blocks |= {block.number: block for block in client.blocks(sorted(missing))}
-    return blocks
+    others = {batch.first_block, batch.last_block, *batch.block_hashes} - blocks.keys()
+    return blocks | {block.number: block for block in client.blocks(sorted(others))}
 
 
-def store_batch(
-    connection: Connection, *, client: EvmClient, batch: LogBatch, blocks: dict[int, BlockRef], work: Work
+def _store(
+    connection: Connection,
+    *,
+    client: EvmClient,
+    accounts: Sequence[Address] | None,
+    batch: LogBatch,
+    known: dict[int, BlockRef],
 ) -> int:
-    """Blocks, transfers and coverage of one range, in the caller's transaction."""
+    """Blocks, transfers and coverage of one range, in one transaction."""
     read = Blocks(batch.first_block, batch.last_block)
-    block_store.add_blocks(connection, chain_id=client.chain, blocks=blocks.values(), now=NOW)
+    block_store.add_blocks(connection, chain_id=client.chain, blocks=known.values(), now=NOW)
     added = transfer_store.add_rows(
-        connection, chain=client.chain, accounts=work.accounts, blocks=read, rows=batch.rows, now=NOW
+        connection, chain=client.chain, accounts=accounts, blocks=read, rows=batch.rows, now=NOW
     )
-    digests = [
+    answers = [
         {"method": each.method, "sha256": digest.hex(), "size": len(each.body)}
         for each, digest in zip(batch.answers, batch.digests, strict=True)
     ]
     coverage = Coverage(
+        # One row for all accounts of the reading, as the coverage ledger has it.
         address=ZERO_ADDRESS,
-        first=blocks[read.first],
-        last=blocks[read.last],
+        first=known[read.first],
+        last=known[read.last],
         node=client.rpc.node,
         read_at=NOW,
-        answers=tuple(digests),
+        answers=tuple(answers),
     )
     coverage_store.add_coverage(connection, read=[coverage], chain_id=client.chain)
     return added
@@ -141,11 +162,8 @@ def _configure(connection: Connection, chain: ChainId) -> None:
         start_block=0,
     )
     chain_store.put_chain(connection, value=value, rpc_urls=[], now=NOW)
-    from chains.types import AccountId
-
-    coverage_store.watch_accounts(
-        connection, accounts=[AccountId(chain, ZERO_ADDRESS)], since_time=0, now=NOW
-    )
+    watched = [AccountId(chain, ZERO_ADDRESS)]
+    coverage_store.watch_accounts(connection, accounts=watched, since_time=0, now=NOW)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -40,8 +40,11 @@ class PostgresDidNotStart(Exception):
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[str]:
-    """The URL (`postgresql+psycopg://`) of a running server's maintenance database."""
+def postgres_server(*, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL (`postgresql+psycopg://`) of a running server's maintenance database.
+
+    `settings` come on top of those that only a test can do with.
+    """
     named = os.environ.get(ENVIRONMENT)
     if named:
         yield _url(sa.make_url(named).set(drivername="postgresql+psycopg"))
@@ -49,7 +52,7 @@ def postgres_server() -> Iterator[str]:
     with (
         # Not pytest's folder: the path of a socket must be short, and the server's user must get in.
         tempfile.TemporaryDirectory(prefix="quittance-pg-", ignore_cleanup_errors=True) as folder,
-        _running(home=Path(folder)) as url,
+        _running(home=Path(folder), settings=_SETTINGS | dict(settings or {})) as url,
     ):
         yield url
 
@@ -66,7 +69,7 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _running(*, home: Path) -> Iterator[str]:
+def _running(*, home: Path, settings: Mapping[str, str]) -> Iterator[str]:
     """One server in one folder, as a child process of ours, so that nothing else is ever stopped."""
     binaries = _binaries(home=home)
     user = _as_whom()
@@ -78,8 +81,8 @@ def _running(*, home: Path) -> Iterator[str]:
         made = _spawn([f"{binaries}/initdb", *cluster, "--locale=C", "--no-sync"], home=home, sink=sink)
         if made.wait(START_SECONDS_MAX) != 0:
             raise PostgresDidNotStart(log.read_text("utf-8", "replace")[-2000:])
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        command = [f"{binaries}/postgres", "-D", f"{home / 'data'}", "-k", str(home), *settings]
+        words = [f"--{name}={value}" for name, value in settings.items()]
+        command = [f"{binaries}/postgres", "-D", f"{home / 'data'}", "-k", str(home), *words]
         server = _spawn(command, home=home, sink=sink)
     url = _url(
         sa.URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(home)})
