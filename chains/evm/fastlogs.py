@@ -10,8 +10,6 @@ import threading
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain as joined
-from operator import lt
 from typing import Any, Literal, TypeVar, cast
 
 import msgspec
@@ -19,25 +17,17 @@ import msgspec
 from chains import jsonrpc
 from chains.errors import ChainError
 from chains.evm import encoding
-from chains.evm.blocks import BLOCK_TIME_MAX
-from chains.evm.encoding import BLOCK_NUMBER_MAX, BadEncoding
+from chains.evm.encoding import BLOCK_NUMBER_MAX
+from chains.evm.logrows import LogRow, Logs, in_order, merge, of_parsed, told_times
 from chains.evm.transfers import (
     LOG_INDEX_MAX,
     TRANSFER_TOPIC,
-    MalformedLog,
-    OtherLog,
-    ParsedLogs,
-    RawTransferLog,
-    merge_logs,
     parse_logs,
 )
 from chains.jsonrpc import ErrorObject
 from chains.types import Hash32
 
 T = TypeVar("T")
-
-# Block number, log index, transaction hash, contract, sender, recipient, and the amount as 32 bytes.
-LogRow = tuple[int, int, bytes, bytes, bytes, bytes, bytes]
 
 _TOPIC = str(TRANSFER_TOPIC)
 # 0x and 64 hex digits.
@@ -46,19 +36,6 @@ _PADDING = "0x" + "00" * 12
 _PADDING_CHARS = len(_PADDING)
 # Each account takes some 200 bytes; the busiest ones are met again and again.
 _REMEMBERED_MAX = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logs:
-    """One answer, or several that were merged: each log once, in chain order.
-
-    `block_hashes` has every block that a log lies in; `block_times` those whose logs all tell one time.
-    """
-
-    rows: list[LogRow]
-    others: tuple[OtherLog, ...]
-    block_hashes: dict[int, Hash32]
-    block_times: dict[int, int]
 
 
 class _Unusual(ChainError):
@@ -153,7 +130,7 @@ class LogReader:
         if isinstance(result, ErrorObject):
             return result
         parsed = parse_logs(result, asked=asked)
-        return _of_parsed(
+        return of_parsed(
             parsed, told=((entry["blockNumber"], entry.get("blockTimestamp")) for entry in result)
         )
 
@@ -165,11 +142,11 @@ class LogReader:
         blocks = _blocks(logs, window)
         rows = self._rows(usual, blocks.numbers)
         window.demand(rows)
-        read = Logs(rows=_in_order(rows), others=(), block_hashes=blocks.hashes, block_times=blocks.times)
+        read = Logs(rows=in_order(rows), others=(), block_hashes=blocks.hashes, block_times=blocks.times)
         if not odd:
             return read
         parsed = parse_logs([log.entry() for log in odd], asked=asked)
-        found = merge([read, _of_parsed(parsed, told=())])
+        found = merge([read, of_parsed(parsed, told=())])
         return Logs(
             rows=found.rows, others=found.others, block_hashes=blocks.hashes, block_times=blocks.times
         )
@@ -197,27 +174,6 @@ class LogReader:
             if len(cache) > _REMEMBERED_MAX:
                 cache.clear()
         return rows
-
-
-def merge(parts: Sequence[Logs]) -> Logs:
-    """Several answers as one: a transfer between two watched accounts is in both. Raises MalformedLog."""
-    if len(parts) == 1:
-        return parts[0]
-    rows = sorted(set(joined.from_iterable(part.rows for part in parts)))
-    _demand_distinct(rows)
-    others = merge_logs(ParsedLogs(logs=(), others=part.others) for part in parts).others
-    hashes: dict[int, Hash32] = {}
-    for part in parts:
-        for number, told in part.block_hashes.items():
-            if hashes.setdefault(number, told) != told:
-                msg = f"two hashes for block {number}: the chain was replaced while it was read"
-                raise MalformedLog(msg)
-    identities = {row[:2] for row in rows}
-    for other in others:
-        if (other.block_number, other.log_index) in identities:
-            msg = f"two different logs with index {other.log_index} in block {other.block_number}"
-            raise MalformedLog(msg)
-    return Logs(rows=rows, others=others, block_hashes=hashes, block_times=_agreed_times(parts))
 
 
 def _decoded(body: bytes, *, call_id: int) -> list[_Log]:
@@ -330,27 +286,8 @@ def _blocks(logs: Iterable[_Log], window: _Window) -> _Blocks:
             raise _Unusual
         if hashes.setdefault(number, Hash32(_word(hash_text))) != _word(hash_text):
             raise _Unusual
-    times = _times((numbers[number], time) for number, _, time in told)
+    times = told_times((numbers[number], time) for number, _, time in told)
     return _Blocks(numbers=numbers, hashes=hashes, times=times)
-
-
-def _times(told: Iterable[tuple[int, object]]) -> dict[int, int]:
-    """The time of each block whose logs all tell the same. No log has to: some nodes leave it out."""
-    times: dict[int, int | None] = {}
-    for number, text in told:
-        try:
-            time: int | None = encoding.quantity(text, most=BLOCK_TIME_MAX)
-        except BadEncoding:
-            time = None
-        if times.setdefault(number, time) != time:
-            times[number] = None
-    return {number: time for number, time in times.items() if time is not None}
-
-
-def _agreed_times(parts: Iterable[Logs]) -> dict[int, int]:
-    """Of blocks that every part with a log in them knows the time of."""
-    told = ((number, part.block_times.get(number)) for part in parts for number in part.block_hashes)
-    return _times((number, None if time is None else hex(time)) for number, time in told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,43 +323,3 @@ def _accounts(position: str | Sequence[str] | None) -> frozenset[bytes] | None:
         return None
     words = (position,) if isinstance(position, str) else position
     return frozenset(_account(text) for text in words if text.startswith(_PADDING))
-
-
-def _in_order(rows: list[LogRow]) -> list[LogRow]:
-    """Sorted, and each once. Raises MalformedLog."""
-    places = [row[0] << 31 | row[1] for row in rows]
-    if all(map(lt, places, places[1:])):
-        return rows
-    rows = sorted(set(rows))
-    _demand_distinct(rows)
-    return rows
-
-
-def _demand_distinct(rows: Sequence[LogRow]) -> None:
-    identities = {row[:2] for row in rows}
-    if len(identities) != len(rows):
-        msg = "two different logs with one index in one block"
-        raise MalformedLog(msg)
-
-
-def _of_parsed(parsed: ParsedLogs, *, told: Iterable[tuple[str, object]]) -> Logs:
-    """What the strict reader found, in the form of this one."""
-    logs: list[RawTransferLog | OtherLog] = [*parsed.logs, *parsed.others]
-    return Logs(
-        rows=[_row(log) for log in parsed.logs],
-        others=parsed.others,
-        block_hashes={log.block_number: log.block_hash for log in logs},
-        block_times=_times((int(number, 16), time) for number, time in told),
-    )
-
-
-def _row(log: RawTransferLog) -> LogRow:
-    return (
-        log.block_number,
-        log.log_index,
-        bytes(log.tx_hash),
-        bytes(log.contract),
-        bytes(log.sender),
-        bytes(log.recipient),
-        log.amount_units.to_bytes(32, "big"),
-    )

@@ -18,7 +18,7 @@ from app.ingest.store import accounts as account_store
 from app.ingest.store.accounts import Keys, keys_of_accounts
 from app.ingest.store.rows import insert_rows, missing_block
 from chains.errors import ChainError
-from chains.evm.fastlogs import LogRow
+from chains.evm.logrows import LogRow
 from chains.types import AccountId, Address, BlockRef, ChainId, Hash32, Transfer
 
 
