@@ -6,16 +6,16 @@ was hashed (`chains.evm.header`). Which chains that is true for is `chains.evm.s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chains.evm import bloom, encoding, trie
-from chains.evm.encoding import BLOCK_NUMBER_MAX, BadEncoding
+from chains.evm.encoding import BadEncoding
 from chains.evm.header import Header
 from chains.evm.receipt import BadReceipts, Log, Receipt, ReceiptReader
 from chains.evm.soundness import state_sync_tx_hash
-from chains.evm.transfers import LOG_INDEX_MAX, TRANSFER_TOPIC, ParsedLogs, merge_logs, parse_logs
+from chains.evm.transfers import TRANSFER_TOPIC, ParsedLogs, merge_logs, parse_logs
 from chains.types import Address, Hash32
 
 RECEIPTS_MAX = trie.ORDERED_MAX
@@ -53,7 +53,7 @@ class BlockLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReceipts:
-    """All receipts of a block, and their logs in chain order.
+    """All receipts of a block that its receiptsRoot covers, in order, and the transactions they name.
 
     `outside_root` are transactions whose receipts were answered but are in no root (Polygon's state sync
     before PIP-74): nothing is known of them, and an eth_getLogs answer may hold logs of theirs.
@@ -62,8 +62,17 @@ class BlockReceipts:
     header: Header
     receipts: tuple[Receipt, ...]
     tx_hashes: tuple[Hash32, ...]
-    logs: tuple[BlockLog, ...]
     outside_root: tuple[Hash32, ...]
+
+    def logs(self) -> Iterator[BlockLog]:
+        """Every log in chain order, numbered through the block as eth_getLogs numbers them."""
+        log_index = 0
+        for tx_index, receipt in enumerate(self.receipts):
+            for log in receipt.logs:
+                yield BlockLog(
+                    log_index=log_index, tx_index=tx_index, tx_hash=self.tx_hashes[tx_index], log=log
+                )
+                log_index += 1
 
 
 def verify_receipts(
@@ -78,23 +87,11 @@ def verify_receipts(
     reader = ReceiptReader()
     receipts = tuple([reader.read(answer) for answer in kept])
     _demand_roots(header, receipts)
-    place = _Place(header)
-    hashes = tuple([place.tx_hash(answer, index) for index, answer in enumerate(kept)])
+    hashes = _demand_places(header, kept)
     if tx_hashes is not None and hashes != tuple(tx_hashes):
         msg = f"the receipts of block {header.number} name other transactions than the block holds"
         raise BadReceipts(msg)
-    logs: list[BlockLog] = []
-    for tx_index, (answer, receipt) in enumerate(zip(kept, receipts, strict=True)):
-        for log_answer, log in zip(answer["logs"], receipt.logs, strict=True):
-            place.demand_log(log_answer, log_index=len(logs), tx_index=tx_index, answer=answer)
-            logs.append(BlockLog(log_index=len(logs), tx_index=tx_index, tx_hash=hashes[tx_index], log=log))
-    return BlockReceipts(
-        header=header,
-        receipts=receipts,
-        tx_hashes=hashes,
-        logs=tuple(logs),
-        outside_root=outside_root,
-    )
+    return BlockReceipts(header=header, receipts=receipts, tx_hashes=hashes, outside_root=outside_root)
 
 
 def check_receipts(header: Header, encoded: Sequence[bytes]) -> None:
@@ -130,7 +127,7 @@ def may_have_log(header: Header, entries: Iterable[bytes]) -> bool:
 def transfers_among(found: BlockReceipts, *, addresses: Collection[Address]) -> ParsedLogs:
     """The Transfers from or to any of the accounts, exactly as `parse_logs` reads them out of eth_getLogs."""
     topics = {b"\0" * 12 + address for address in addresses}
-    answers = [_answer(found.header, log) for log in found.logs if _names(log.log, topics)]
+    answers = [_answer(found.header, log) for log in found.logs() if _names(log.log, topics)]
     asked = {
         "fromBlock": encoding.to_quantity(found.header.number),
         "toBlock": encoding.to_quantity(found.header.number),
@@ -164,10 +161,11 @@ def _split(header: Header, answers: Any) -> tuple[list[Any], tuple[Hash32, ...]]
         msg = f"receipts are an array of at most {RECEIPTS_MAX}, not {encoding.shown(answers)}"
         raise BadReceipts(msg)
     kept = list(answers)
-    if kept and isinstance(kept[-1], Mapping):
-        # It always comes last.
+    # It always comes last.
+    last = kept[-1].get("transactionHash") if kept and isinstance(kept[-1], dict) else None
+    if isinstance(last, str):
         expected = state_sync_tx_hash(number=header.number, block_hash=header.hash)
-        if kept[-1].get("transactionHash") in (str(expected), str(expected).upper().replace("X", "x")):
+        if last.lower() == str(expected):
             return kept[:-1], (expected,)
     return kept, ()
 
@@ -187,51 +185,41 @@ def _demand_roots(header: Header, receipts: Sequence[Receipt]) -> None:
         )
 
 
-class _Place:
-    """Holds an answer's words on block and position against the header and the order.
+def _demand_places(header: Header, answers: Sequence[dict[str, Any]]) -> tuple[Hash32, ...]:
+    """The transactions' hashes, once all that an answer says of block and position agrees with the order.
 
-    A root covers none of them, but an answer that contradicts itself is no evidence.
+    A root covers none of it, but an answer that contradicts itself is no evidence.
     """
-
-    __slots__ = ("_block", "_number")
-
-    def __init__(self, header: Header) -> None:
-        self._block = str(header.hash)
-        self._number = header.number
-
-    def tx_hash(self, answer: Mapping[str, Any], index: int) -> Hash32:
+    block = {"blockHash": str(header.hash), "blockNumber": encoding.to_quantity(header.number)}
+    hashes = []
+    log_index = 0
+    for tx_index, answer in enumerate(answers):
         try:
-            self._demand(answer, tx_index=index)
-            return encoding.hash32(answer.get("transactionHash"))
+            tx_hash = encoding.hash32(answer.get("transactionHash"))
+            place = {**block, "transactionIndex": hex(tx_index), "transactionHash": str(tx_hash)}
+            _demand(answer, place)
+            for log in answer["logs"]:
+                place["logIndex"] = hex(log_index)
+                _demand(log, place)
+                log_index += 1
         except BadEncoding as error:
-            msg = f"receipt {index} of block {self._number}: {error}"
+            msg = f"receipt {tx_index} of block {header.number}: {error}"
             raise BadReceipts(msg) from error
+        hashes.append(tx_hash)
+    return tuple(hashes)
 
-    def demand_log(
-        self, log: Mapping[str, Any], *, log_index: int, tx_index: int, answer: Mapping[str, Any]
-    ) -> None:
-        try:
-            self._demand(log, tx_index=tx_index)
-            if encoding.quantity(log.get("logIndex"), most=LOG_INDEX_MAX) != log_index:
-                msg = f"logIndex {log.get('logIndex')}"
-                raise BadEncoding(msg)
-            if log.get("transactionHash") != answer.get("transactionHash"):
-                msg = "another transactionHash than the receipt's"
-                raise BadEncoding(msg)
-            if log.get("removed", False) is not False:
-                msg = "marked as removed"
-                raise BadEncoding(msg)
-        except BadEncoding as error:
-            msg = f"log {log_index} of block {self._number}: {error}"
-            raise BadReceipts(msg) from error
 
-    def _demand(self, answer: Mapping[str, Any], *, tx_index: int) -> None:
-        block_hash = answer.get("blockHash")
-        if block_hash != self._block and str(encoding.hash32(block_hash)) != self._block:
-            msg = "another blockHash than the header's"
-            raise BadEncoding(msg)
-        number = encoding.quantity(answer.get("blockNumber"), most=BLOCK_NUMBER_MAX)
-        index = encoding.quantity(answer.get("transactionIndex"), most=RECEIPTS_MAX)
-        if (number, index) != (self._number, tx_index):
-            msg = f"claims to be of block {number}, transaction {index}"
-            raise BadEncoding(msg)
+def _demand(answer: dict[str, Any], place: dict[str, str]) -> None:
+    for name, expected in place.items():
+        if answer.get(name) != expected:
+            _demand_same(name, answer.get(name), expected)
+    if answer.get("removed", False) is not False:
+        msg = "a log is marked as removed"
+        raise BadEncoding(msg)
+
+
+def _demand_same(name: str, answered: Any, expected: str) -> None:
+    """The slow way, for a node that answers hex digits in capitals."""
+    if not isinstance(answered, str) or answered.lower() != expected:
+        msg = f"{name} {encoding.shown(answered)}, where {expected} is its place"
+        raise BadEncoding(msg)

@@ -75,7 +75,7 @@ def transaction_hash(answer: Any) -> Hash32:
 
 def encode_transaction(answer: Any) -> bytes:
     """What the trie under transactionsRoot holds for a full transaction. Raises BadTransactions."""
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         msg = f"a transaction is an object, not {encoding.shown(answer)}"
         raise BadTransactions(msg)
     try:
@@ -95,7 +95,7 @@ def encode_transaction(answer: Any) -> bytes:
 
 def _is_state_sync(header: Header, answer: Any) -> bool:
     """Polygon before PIP-74 shows its state sync as a transaction that is in no root."""
-    text = answer.get("hash") if isinstance(answer, Mapping) else None
+    text = answer.get("hash") if isinstance(answer, dict) else None
     expected = state_sync_tx_hash(number=header.number, block_hash=header.hash)
     return isinstance(text, str) and text.lower() == str(expected)
 
