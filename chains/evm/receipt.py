@@ -85,7 +85,7 @@ class ReceiptReader:
             raise BadReceipts(msg) from error
 
     def _read(self, answer: dict[str, Any]) -> Receipt:
-        kind = encoding.quantity(answer.get("type") or "0x0", most=0x7F)
+        kind = encoding.quantity("0x0" if answer.get("type") is None else answer["type"], most=0x7F)
         answers = answer["logs"]
         if not isinstance(answers, list):
             msg = "logs are an array"

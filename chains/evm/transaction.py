@@ -79,7 +79,7 @@ def encode_transaction(answer: Any) -> bytes:
         msg = f"a transaction is an object, not {encoding.shown(answer)}"
         raise BadTransactions(msg)
     try:
-        kind = encoding.quantity(answer.get("type") or "0x0", most=0x7F)
+        kind = encoding.quantity("0x0" if answer.get("type") is None else answer["type"], most=0x7F)
         if kind not in _FIELDS:
             raise UnknownTransactionType(kind)
         items = [read(answer, name) for name, read in _FIELDS[kind]]
