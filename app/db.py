@@ -139,24 +139,49 @@ def insert_new(
     if not rows:
         return 0
     key = list(unique) if unique is not None else [column.name for column in table.primary_key.columns]
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
+    statement = insert_of(connection, table).on_conflict_do_nothing(index_elements=key)
     options = {"preserve_rowcount": True}
     return connection.execute(statement, list(rows), execution_options=options).rowcount
+
+
+def insert_of(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def upgrade(url: str) -> None:
     """Bring the database to the newest schema, whole or not at all. Safe to run twice at once."""
     engine = make_engine(url)
+    is_sqlite = engine.dialect.name == "sqlite"
     try:
-        if engine.dialect.name == "sqlite":
+        if is_sqlite:
             _prepare_file(engine)
+            event.listen(engine, "connect", _stop_watching_references)
         with engine.begin() as connection:
+            before = current_revision(connection)
             config = _alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if is_sqlite and current_revision(connection) != before:
+                _demand_references(connection)
     finally:
         engine.dispose()
+
+
+def _stop_watching_references(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    """While a table is made anew, its references lead nowhere. https://www.sqlite.org/lang_altertable.html
+
+    SQLite takes this outside of a transaction only, so that it is done for the upgrade's whole connection.
+    """
+    connection.execute("PRAGMA foreign_keys = OFF")
+
+
+def _demand_references(connection: Connection) -> None:
+    """What was not watched during the upgrade is looked at before it counts."""
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        msg = f"the upgrade would leave a row of {broken[0]} without the row of {broken[2]} that it names"
+        raise RuntimeError(msg)
 
 
 def _prepare_file(engine: Engine) -> None:

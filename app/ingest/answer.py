@@ -22,8 +22,7 @@ from app.ingest.store import transfers as transfer_store
 from app.ingest.store.chains import Chain
 from app.ingest.store.coverage import Coverage
 from chains.errors import BadAnswer
-from chains.evm.client import EvmClient
-from chains.evm.fastlogs import LogBatch
+from chains.evm.client import EvmClient, LogBatch
 from chains.rpc import RpcAnswer
 from chains.types import BlockRef
 
@@ -66,7 +65,7 @@ class Writer:
             block_store.add_blocks(connection, chain_id=self.chain.id, blocks=blocks.values(), now=now)
             added = transfer_store.add_rows(
                 connection,
-                chain=self.chain,
+                chain=self.chain.id,
                 accounts=part.addresses,
                 blocks=read,
                 rows=batch.rows,

@@ -16,7 +16,7 @@ from app.ingest.ranges import Blocks
 from app.ingest.receipts import HiddenLog, ReceiptsCheck, check_receipts
 from app.ingest.store.disagreements import NewDisagreement, RawAnswer, add_disagreement
 from chains.errors import ChainError, NodeError
-from chains.evm.fastlogs import LogBatch
+from chains.evm.client import LogBatch
 from chains.rpc import RpcAnswer
 
 
@@ -127,7 +127,7 @@ def _asked(seat: Seat, *, part: Part, batch: LogBatch) -> list[_Answer]:
             accounts=part.addresses,
             first_block=batch.first_block,
             last_block=batch.last_block,
-            size=seat.size,
+            learnt=seat.size,
         )
         return [_Answer(seat, joined(list(batches)))]
     except NodeError as error:

@@ -93,7 +93,7 @@ def _transfers(
     by_number = {block.number: block for block in blocks}
     found = []
     for batch in seat.client.log_ranges(
-        accounts=asked, first_block=blocks[0].number, last_block=blocks[-1].number, size=seat.size
+        accounts=asked, first_block=blocks[0].number, last_block=blocks[-1].number, learnt=seat.size
     ):
         for number, told in batch.block_hashes.items():
             if by_number[number].hash != told:

@@ -41,15 +41,18 @@ CREATE TABLE chain (
     start_block BIGINT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    number INTEGER NOT NULL,
     CONSTRAINT pk_chain PRIMARY KEY (id),
     CONSTRAINT uq_chain_reference UNIQUE (reference),
+    CONSTRAINT uq_chain_number UNIQUE (number),
     CONSTRAINT ck_chain_id CHECK (id = 'eip155:' || CAST(reference AS TEXT)),
     CONSTRAINT ck_chain_reference CHECK (reference >= 1),
     CONSTRAINT ck_chain_name CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT ck_chain_native_symbol CHECK (length(native_symbol) BETWEEN 1 AND 40),
     CONSTRAINT ck_chain_native_decimals CHECK (native_decimals BETWEEN 0 AND 77),
     CONSTRAINT ck_chain_finality_confirmations CHECK (finality_confirmations >= 1),
-    CONSTRAINT ck_chain_start_block CHECK (start_block >= 0)
+    CONSTRAINT ck_chain_start_block CHECK (start_block >= 0),
+    CONSTRAINT ck_chain_number CHECK (number BETWEEN 1 AND 127)
 );
 
 CREATE TABLE tenant (
@@ -59,6 +62,42 @@ CREATE TABLE tenant (
     CONSTRAINT pk_tenant PRIMARY KEY (id),
     CONSTRAINT ck_tenant_name CHECK (length(name) BETWEEN 1 AND 200)
 );
+
+CREATE TABLE transfer (
+    key BIGINT NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    sender BYTEA NOT NULL,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    CONSTRAINT pk_transfer PRIMARY KEY (key),
+    CONSTRAINT ck_transfer_key CHECK (key >= 0),
+    CONSTRAINT ck_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_transfer_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+
+CREATE TABLE transfer_account (
+    account BYTEA NOT NULL,
+    key BIGINT NOT NULL,
+    CONSTRAINT pk_transfer_account PRIMARY KEY (account, key),
+    CONSTRAINT ck_transfer_account_account CHECK (length(account) = 20)
+);
+
+CREATE TABLE transfer_unsorted (
+    id TEXT NOT NULL,
+    first_key BIGINT NOT NULL,
+    last_key BIGINT NOT NULL,
+    transfers BIGINT NOT NULL,
+    CONSTRAINT pk_transfer_unsorted PRIMARY KEY (id),
+    CONSTRAINT ck_transfer_unsorted_first_key CHECK (first_key >= 0),
+    CONSTRAINT ck_transfer_unsorted_last_key CHECK (last_key >= first_key),
+    CONSTRAINT ck_transfer_unsorted_transfers CHECK (transfers >= 1)
+);
+CREATE INDEX ix_transfer_unsorted_first_key ON transfer_unsorted (first_key);
 
 CREATE TABLE account_set (
     chain_id TEXT NOT NULL,
@@ -135,14 +174,14 @@ CREATE TABLE block (
     time BIGINT NOT NULL,
     parent_hash BYTEA,
     recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_block PRIMARY KEY (chain_id, hash),
+    CONSTRAINT pk_block PRIMARY KEY (chain_id, number),
+    CONSTRAINT uq_block_chain_id_hash UNIQUE (chain_id, hash),
     CONSTRAINT ck_block_number CHECK (number >= 0),
     CONSTRAINT ck_block_time CHECK (time >= 0),
     CONSTRAINT fk_block_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
     CONSTRAINT ck_block_hash CHECK (length(hash) = 32),
     CONSTRAINT ck_block_parent_hash CHECK (length(parent_hash) = 32)
 );
-CREATE INDEX ix_block_chain_id_number ON block (chain_id, number);
 CREATE INDEX ix_block_chain_id_time ON block (chain_id, time);
 
 CREATE TABLE chain_node (
@@ -192,6 +231,14 @@ CREATE TABLE disagreement (
     CONSTRAINT ck_disagreement_detail CHECK (length(detail) BETWEEN 1 AND 2000),
     CONSTRAINT fk_disagreement_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
     CONSTRAINT ck_disagreement_fingerprint CHECK (length(fingerprint) = 32)
+);
+
+CREATE TABLE emitter (
+    chain_id TEXT NOT NULL,
+    contract BYTEA NOT NULL,
+    CONSTRAINT pk_emitter PRIMARY KEY (chain_id, contract),
+    CONSTRAINT fk_emitter_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_emitter_contract CHECK (length(contract) = 20)
 );
 
 CREATE TABLE idempotency_key (
@@ -436,33 +483,6 @@ CREATE TABLE provisional_transfer (
     CONSTRAINT ck_provisional_transfer_recipient CHECK (length(recipient) = 20),
     CONSTRAINT ck_provisional_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
-
-CREATE TABLE transfer (
-    chain_id TEXT NOT NULL,
-    block_hash BYTEA NOT NULL,
-    log_index INTEGER NOT NULL,
-    block_number BIGINT NOT NULL,
-    block_time BIGINT NOT NULL,
-    tx_hash BYTEA NOT NULL,
-    contract BYTEA NOT NULL,
-    sender BYTEA NOT NULL,
-    recipient BYTEA NOT NULL,
-    amount_units NUMERIC(78, 0) NOT NULL,
-    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_transfer PRIMARY KEY (chain_id, block_hash, log_index),
-    CONSTRAINT fk_transfer_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
-    CONSTRAINT ck_transfer_log_index CHECK (log_index >= 0),
-    CONSTRAINT ck_transfer_block_number CHECK (block_number >= 0),
-    CONSTRAINT ck_transfer_block_time CHECK (block_time >= 0),
-    CONSTRAINT ck_transfer_block_hash CHECK (length(block_hash) = 32),
-    CONSTRAINT ck_transfer_tx_hash CHECK (length(tx_hash) = 32),
-    CONSTRAINT ck_transfer_contract CHECK (length(contract) = 20),
-    CONSTRAINT ck_transfer_sender CHECK (length(sender) = 20),
-    CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
-    CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
-);
-CREATE INDEX ix_transfer_chain_id_recipient_block_number ON transfer (chain_id, recipient, block_number);
-CREATE INDEX ix_transfer_chain_id_sender_block_number ON transfer (chain_id, sender, block_number);
 
 CREATE TABLE accepted_asset (
     tenant_id TEXT NOT NULL,
