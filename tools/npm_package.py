@@ -158,7 +158,7 @@ def node() -> Path:
 
 
 def npm_command(*words: str) -> list[str]:
-    """npm with its words, by its own node: no other one of the system's is asked."""
+    """Run npm, by its own node: no other one of the system's is asked."""
     return [str(node()), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), *words]
 
 
