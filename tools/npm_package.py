@@ -16,11 +16,13 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 DOWNLOAD_SECONDS_MAX = 300
+NPM_AT_ONCE = 4
 FILE_BYTES_MAX = 200 * 2**20
 FILES_MAX = 20_000
 
@@ -71,9 +73,14 @@ def download_all(pin: Pin, *, folder: Path) -> None:
 
 
 def download_together(pins: Sequence[Pin]) -> dict[Pin, bytes]:
-    """The tarballs of many packages, which one npm gets much faster than many. Each is the pinned one."""
-    with tempfile.TemporaryDirectory(prefix="quittance-npm-") as folder:
-        _pack(*pins, folder=Path(folder))
+    """The tarballs of many packages: one npm gets many in the time of a few, and a few npm are faster."""
+    groups = [pins[at::NPM_AT_ONCE] for at in range(min(NPM_AT_ONCE, len(pins)))]
+    with (
+        tempfile.TemporaryDirectory(prefix="quittance-npm-") as folder,
+        ThreadPoolExecutor(NPM_AT_ONCE) as pool,
+    ):
+        for done in [pool.submit(_pack, *group, folder=Path(folder)) for group in groups]:
+            done.result()
         return by_pin(pins, tarballs=map(Path.read_bytes, sorted(Path(folder).glob("*.tgz"))))
 
 
