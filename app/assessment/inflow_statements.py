@@ -141,7 +141,8 @@ def _blocks_differ(found: Inflows) -> Iterator[str]:
         if (contradiction := each.contradiction) is not None:
             yield (
                 f"DIFFERENT CHAINS: {each.endpoint.label} has block {contradiction.number} as "
-                f"{contradiction.other_hash}, where it is {contradiction.first_hash} for another endpoint."
+                f"{contradiction.other.hash} of {block_instant(contradiction.other)}, where another endpoint "
+                f"has {contradiction.first.hash} of {block_instant(contradiction.first)}."
             )
 
 

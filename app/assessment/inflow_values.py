@@ -12,7 +12,7 @@ from enum import StrEnum
 from app.ingest.ranges import Blocks, missing
 from app.matching.passing import Origins
 from chains.evm.transfers import OtherLog
-from chains.types import Address, AssetId, BlockRef, ChainId, Hash32, Transfer
+from chains.types import Address, AssetId, BlockRef, ChainId, Transfer
 
 
 class Flag(StrEnum):
@@ -69,11 +69,11 @@ class EndpointAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockContradiction:
-    """Two endpoints hold different blocks of one number, though both call it final."""
+    """Two endpoints hold different blocks of one number, or different times of it, and call it final."""
 
     number: int
-    first_hash: Hash32
-    other_hash: Hash32
+    first: BlockRef
+    other: BlockRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ def _looked_into(inflow: Inflow, execution: Execution) -> Inflow:
     movements = movements_of(execution, chain=transfer.chain)
     behind = origins(movements, leg=leg) if transfer.amount_units else None
     # eth_getLogs and the receipt have to tell the same event.
-    disputed = inflow.disputed or leg not in movements
+    disputed = inflow.disputed or leg not in movements or execution.block_hash != transfer.block.hash
     return replace(inflow, origins=behind, disputed=disputed, signer=execution.transaction.sender)
 
 
