@@ -1,4 +1,4 @@
-"""Every sentence about one transaction (pure): when, who, whether it succeeded, what moved, what is not known.
+"""Every sentence about one transaction (pure): when, who, whether it succeeded, what moved, what is unknown.
 
 No sentence says for what anything was paid, or that a transaction which nobody knows was never made.
 """
@@ -58,10 +58,11 @@ def when(found: Explanation) -> tuple[str, ...]:
     if execution is None:
         return ("It is in no block yet: nothing has moved by it so far.",)
     if block is None:
-        return (
-            f"Its receipt names block {execution.block_number} {execution.block_hash}, which is not the block "
-            "that the chain has at this height: it was replaced, or the answer is wrong.",
+        said = (
+            f"Its receipt names block {execution.block_number} {execution.block_hash}, which is not the one "
+            "that the chain has at this height: it was replaced, or the answer is wrong."
         )
+        return (said,)
     place = f"In block {block.number} ({block.hash}) of {block_instant(block)}."
     if found.is_final:
         return (place, "That block is final.")
@@ -216,8 +217,8 @@ def warnings(found: Explanation, *, forms: Forms) -> Iterator[str]:
         if each.amount_units == 0 and each.log_index is not None:
             named = "" if each.sender == signer else ", whom the signer is not"
             yield (
-                f"log {each.log_index} moves zero in the name of {forms.address(each.sender)}{named}: on many "
-                "tokens anybody can make such an event."
+                f"log {each.log_index} moves zero in the name of {forms.address(each.sender)}{named}: on "
+                "many tokens anybody can make such an event."
             )
     yield from _look_alikes(found, forms=forms)
 
@@ -284,12 +285,12 @@ def limits(found: Explanation) -> tuple[str, ...]:
     failed = [f"{_label(each)} failed: {each.failure}." for each in found.told if each.failure is not None]
     answered = [each.endpoint.label for each in found.told if each.failure is None]
     compared = "and compared with nothing" if len(answered) == 1 else "and compared with each other"
-    return (
-        *failed,
+    said = (
         f"On {found.chain_name} ({found.chain}), as answered by {' and '.join(answered)}, {compared}. Events "
         "are what contracts say of themselves: whether a balance moved was not checked. Other transactions "
-        f"were not searched. {DOES_NOT_SAY}",
+        f"were not searched. {DOES_NOT_SAY}"
     )
+    return (*failed, said)
 
 
 def _label(told: Told) -> str:
