@@ -196,8 +196,8 @@ def _besides(found: Inflows, *, forms: Forms) -> Iterator[str]:
     yield (
         f"{_count(len(matching), 'transfer')} {_one(len(matching), 'is', 'are')} as asked with "
         f"{_criteria(found, forms=forms)}; {len(other)} "
-        f"{_one(len(other), 'differs', 'differ')} in sender, token or amount, and may be a payment all the "
-        "same."
+        f"{_one(len(other), 'differs', 'differ')}, or could not be compared, in sender, token or amount, and "
+        "may be a payment all the same."
     )
 
 

@@ -36,6 +36,7 @@ class Differs(StrEnum):
     SENDER = "from"
     TOKEN = "token"  # noqa: S105
     AMOUNT = "amount"
+    AMOUNT_UNREAD = "amount-not-read"  # The token's decimals are not known, so that nothing can be compared.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

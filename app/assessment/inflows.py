@@ -198,10 +198,13 @@ def _flags(inflow: Inflow, known: Known) -> list[Flag]:
 def _differs(inflow: Inflow, known: Known) -> list[Differs]:
     transfer, wanted = inflow.transfer, known.criteria
     token = known.tokens.get(asset_of(transfer))
+    is_unread = token is None or token.decimals is None
     found = {
         Differs.SENDER: wanted.sender is not None and not _is_from(wanted.sender, inflow),
         Differs.TOKEN: wanted.token is not None and asset_of(transfer) != wanted.token,
-        Differs.AMOUNT: wanted.amount is not None and not _is_amount(wanted.amount, transfer, token),
+        Differs.AMOUNT: wanted.amount is not None
+        and not (is_unread or _is_amount(wanted.amount, transfer, token)),
+        Differs.AMOUNT_UNREAD: wanted.amount is not None and is_unread,
     }
     return [each for each, differs in found.items() if differs]
 

@@ -11,7 +11,7 @@ from app.assessment.inflow_values import Criteria
 from app.clock import BadTime, parse_rfc3339, to_unix_seconds
 from app.errors import Fault, InvalidInput
 from app.inquiry.check import Question
-from app.money import AmountError, parse_units
+from app.money import DECIMALS_MAX, AmountError, parse_units
 from chains.errors import BadIdentifier
 from chains.evm.checksum import parse_account, parse_asset, parse_checksummed
 from chains.types import ZERO_ADDRESS, Address, AssetId, ChainId, Hash32
@@ -19,7 +19,6 @@ from chains.types import ZERO_ADDRESS, Address, AssetId, ChainId, Hash32
 T = TypeVar("T")
 
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DECIMALS_MOST = 77
 
 
 def chain_of(text: str) -> ChainId:
@@ -96,7 +95,7 @@ def _instant(option: str, text: str, *, after: time) -> datetime:
 def _demand_amount(text: str) -> None:
     """Its form; whether the token has so many decimals is asked once the token is known."""
     try:
-        units = parse_units(text, decimals=_DECIMALS_MOST) if "." in text else parse_units(text, decimals=0)
+        units = parse_units(text, decimals=min(len(text.partition(".")[2]), DECIMALS_MAX))
     except AmountError as error:
         _refuse("--amount", error.detail)
     if not units:

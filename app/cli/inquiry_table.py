@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,11 +20,11 @@ _PIPED_WIDTH = 240
 
 
 def show(lines: Iterable[RenderableType]) -> None:
+    console = out
+    if not out.is_terminal:
+        console = Console(file=out.file, width=max(out.width, _PIPED_WIDTH), highlight=False, soft_wrap=True)
     for line in lines:
-        if isinstance(line, Table) and not out.is_terminal:
-            out.print(line, width=max(out.width, _PIPED_WIDTH))
-        else:
-            out.print(line)
+        console.print(line)
 
 
 def inflow_lines(document: dict[str, Any], *, rows: int, only: bool) -> Iterator[RenderableType]:

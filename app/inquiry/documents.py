@@ -92,7 +92,8 @@ def _inflow(inflow: Inflow, found: Inflows, *, forms: Forms) -> dict[str, Any]:
         "origins_total": 0 if behind is None else behind.total,
         "origin_by_same_asset": None if behind is None else behind.same_asset,
         "differs_in": [each.value for each in inflow.differs],
-        "exact_amount": found.criteria.amount is not None and Differs.AMOUNT not in inflow.differs,
+        "exact_amount": found.criteria.amount is not None
+        and not {Differs.AMOUNT, Differs.AMOUNT_UNREAD} & set(inflow.differs),
         "returned_by": list(inflow.endpoints),
         "disputed": inflow.disputed,
     }
