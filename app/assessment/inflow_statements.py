@@ -1,6 +1,6 @@
 """Every sentence about the inflows of an account (pure): what was found, what differed, what was not read.
 
-No sentence says that something was or was not paid, and none counts as read what was not.
+No sentence says whether anything was paid, and none counts as read what was not.
 """
 
 from __future__ import annotations

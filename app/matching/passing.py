@@ -62,6 +62,8 @@ def origins(movements: Sequence[Movement], *, leg: Movement) -> Origins | None:
     Movements of the leg's own asset are followed first: another contract's events could be anybody's
     invention, and are believed only where these lead nowhere.
     """
+    if leg.sender == leg.recipient:
+        return None
     for same_asset in (True, False):
         followed = [each for each in movements if each.asset == leg.asset or not same_asset]
         found = _givers(followed, leg=leg, same_asset=same_asset)
