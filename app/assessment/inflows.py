@@ -198,13 +198,14 @@ def _flags(inflow: Inflow, known: Known) -> list[Flag]:
 def _differs(inflow: Inflow, known: Known) -> list[Differs]:
     transfer, wanted = inflow.transfer, known.criteria
     token = known.tokens.get(asset_of(transfer))
-    is_unread = token is None or token.decimals is None
+    decimals = None if token is None else token.decimals
     found = {
         Differs.SENDER: wanted.sender is not None and not _is_from(wanted.sender, inflow),
         Differs.TOKEN: wanted.token is not None and asset_of(transfer) != wanted.token,
         Differs.AMOUNT: wanted.amount is not None
-        and not (is_unread or _is_amount(wanted.amount, transfer, token)),
-        Differs.AMOUNT_UNREAD: wanted.amount is not None and is_unread,
+        and decimals is not None
+        and not _is_amount(wanted.amount, transfer, decimals=decimals),
+        Differs.AMOUNT_UNREAD: wanted.amount is not None and decimals is None,
     }
     return [each for each, differs in found.items() if differs]
 
@@ -215,11 +216,9 @@ def _is_from(sender: Address, inflow: Inflow) -> bool:
     return inflow.transfer.sender == sender or (behind is not None and sender in behind.accounts)
 
 
-def _is_amount(text: str, transfer: Transfer, token: TokenShown | None) -> bool:
-    if token is None or token.decimals is None:
-        return False
+def _is_amount(text: str, transfer: Transfer, *, decimals: int) -> bool:
     try:
-        return parse_units(text, decimals=token.decimals) == transfer.amount_units
+        return parse_units(text, decimals=decimals) == transfer.amount_units
     except AmountError:
         return False
 

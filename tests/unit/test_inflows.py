@@ -12,18 +12,12 @@ from app.assessment.inflow_totals import Sum, totals
 from app.assessment.inflow_values import (
     Criteria,
     Differs,
-    Endpoint,
-    EndpointAnswer,
     Flag,
     Inflow,
-    Inflows,
     TokenShown,
-    Window,
 )
 from app.assessment.inflows import (
-    Known,
     asset_of,
-    flagged,
     joined,
     movements_of,
     native_asset,
@@ -31,8 +25,8 @@ from app.assessment.inflows import (
 )
 from app.ingest.ranges import Blocks
 from app.matching.passing import Origins
-from chains.evm.execution import COIN_LOG_ADDRESS, Execution, LogKind, ReceiptLog, Transaction
-from chains.evm.transfers import NotTransfer, OtherLog, RawTransferLog
+from chains.evm.execution import COIN_LOG_ADDRESS, Execution
+from chains.evm.transfers import NotTransfer, OtherLog
 from chains.types import ZERO_ADDRESS, Address, AssetId, Hash32, Transfer
 from tests.factories import (
     CHAIN,
@@ -41,125 +35,18 @@ from tests.factories import (
     ONE,
     STRANGER,
     USDX,
-    address,
     asset,
     block,
     day,
     look_alike,
     transfer,
 )
-
-FIRST, LAST = block(day(1)), block(day(9))
-KNOWN_TOKEN = TokenShown(symbol="USDX", decimals=6, registered=True)
-ROUTER = address("router")
-ANYTHING = Criteria()
-
-
-def answer(
-    *received: Transfer,
-    number: int = 1,
-    read: tuple[datetime, datetime] | None = (day(1), day(9)),
-    failure: str | None = None,
-    sent: Sequence[Transfer] = (),
-) -> EndpointAnswer:
-    blocks = None if read is None else Blocks(block(read[0]).number, block(read[1]).number)
-    return EndpointAnswer(
-        endpoint=Endpoint(number=number, url=f"https://node{number}.example"),
-        final=LAST,
-        read=blocks,
-        failure=failure,
-        received=received,
-        sent=tuple(sent),
-    )
-
-
-def found(
-    *answers: EndpointAnswer,
-    criteria: Criteria = ANYTHING,
-    tokens: Mapping[AssetId, TokenShown] | None = None,
-    inflows: Sequence[Inflow] | None = None,
-    knows_registry: bool = False,
-    until: datetime | None = None,
-    ends_at_final: bool = True,
-) -> Inflows:
-    """The whole answer, with flags."""
-    answers = answers or (answer(),)
-    shown = tokens if tokens is not None else {USDX.id: KNOWN_TOKEN}
-    whole = Inflows(
-        chain=CHAIN,
-        chain_name="Testnet",
-        account=CREDITOR,
-        window=Window(
-            since=FIRST.time,
-            until=None if until is None else int(until.timestamp()),
-            first=FIRST,
-            last=LAST,
-            ends_at_final=ends_at_final,
-        ),
-        criteria=criteria,
-        answers=answers,
-        inflows=(),
-        tokens=shown,
-        knows_registry=knows_registry,
-    )
-    known = Known(
-        account=CREDITOR,
-        criteria=criteria,
-        tokens=shown,
-        knows_registry=knows_registry,
-        sent=whole.sent,
-    )
-    rows = joined(answers) if inflows is None else inflows
-    return replace(whole, inflows=tuple(flagged(rows, known=known)))
-
-
-def execution(*moves: Transfer, value: int = 0, succeeded: bool | None = True) -> Execution:
-    """A transaction of STRANGER to the router whose receipt holds these transfers."""
-    tx_hash, where = moves[0].tx_hash, moves[0].block
-    logs = tuple(
-        ReceiptLog(
-            kind=LogKind.COIN if each.contract == COIN_LOG_ADDRESS else LogKind.TOKEN,
-            raw=RawTransferLog(
-                block_number=where.number,
-                block_hash=where.hash,
-                tx_hash=tx_hash,
-                log_index=each.log_index,
-                contract=each.contract,
-                sender=each.sender,
-                recipient=each.recipient,
-                amount_units=each.amount_units,
-            ),
-            sender=each.sender,
-            recipient=each.recipient,
-            amount_units=each.amount_units,
-        )
-        for each in moves
-    )
-    return Execution(
-        transaction=Transaction(
-            tx_hash=tx_hash,
-            sender=STRANGER,
-            recipient=ROUTER,
-            value_wei=value,
-            input=b"",
-            place=(where.number, where.hash),
-        ),
-        block_number=where.number,
-        block_hash=where.hash,
-        succeeded=succeeded,
-        created=None,
-        gas_used=21_000,
-        gas_price_wei=1,
-        logs=logs,
-    )
+from tests.inflow_factories import ANYTHING, FIRST, KNOWN_TOKEN, LAST, PAID, ROUTER, answer, execution, found
 
 
 def looked_into(rows: Sequence[Inflow], *executions: Execution) -> list[Inflow]:
     by_hash: dict[Hash32, Execution] = {each.transaction.tx_hash: each for each in executions}
     return with_executions(rows, executions=by_hash, account=CREDITOR)
-
-
-PAID = transfer(day(2), 3 * ONE)
 
 
 class TestJoined:
