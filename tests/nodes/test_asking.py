@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.ingest.read import ACCOUNTS_PER_REQUEST
+from app.ingest.plan import ACCOUNTS_PER_REQUEST
 from chains import jsonrpc
 from chains.devnode import HOST, DevNode
 from chains.errors import BadAnswer, RpcError, WrongChain

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from app.ingest.follow import follow_chain
 from app.ingest.registry import NewChain, store_chain
 from app.ingest.store.chains import Chain
-from app.ingest.store.coverage import watch_accounts
+from app.ingest.store.watches import watch_accounts
 from app.resources import Outside
 from chains.devnode import DevNode
 from chains.evm.token import read_token

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from app.db import make_engine, upgrade
-from app.ingest.follow import follow_chain
+from app.ingest.follow import ReadReport, follow_chain
+from app.ingest.plan import ACCOUNTS_PER_REQUEST
 from app.ingest.ranges import Blocks
-from app.ingest.read import ACCOUNTS_PER_REQUEST, ReadReport
 from app.ingest.registry import NewChain, store_chain
 from app.ingest.store.chains import Chain
-from app.ingest.store.coverage import locate_time, watch_accounts
+from app.ingest.store.watches import locate_time, watch_accounts
 from app.resources import Outside
 from chains.devnode import DevNode, DevNodeError
 from chains.errors import RpcError
