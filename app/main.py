@@ -48,8 +48,8 @@ def create_app(resources: Resources, *, with_worker: bool = True) -> FastAPI:
         if not with_worker:
             yield
             return
-        with running(resources=resources, tools=sealing_tools(resources)) as wake:
-            app.state.wake = wake.set
+        with running(resources=resources, tools=sealing_tools(resources)) as worker:
+            app.state.wake = worker.look
             yield
 
     app = FastAPI(

@@ -49,8 +49,10 @@ class Settings(BaseSettings):
     egress_allow: Annotated[tuple[str, ...], NoDecode] = ()
     """host:port or CIDR:port that may be reached although loopback, private or link-local."""
     max_upload_bytes: int = Field(default=64 * 2**20, ge=1)
-    follow_seconds: float = Field(default=5, gt=0, le=3600)
-    """How often the embedded worker looks for new blocks."""
+    follow_seconds: float = Field(default=0.5, gt=0, le=3600)
+    """How often a worker asks a node for its newest block; what is new is then read at once."""
+    lease_seconds: float = Field(default=15, ge=0.5, le=600)
+    """How long a worker that is silent keeps its chains and jobs before another one takes them over."""
 
     @field_validator("egress_allow", mode="before")
     @classmethod

@@ -39,6 +39,9 @@ TENANT_TABLES = {
     "evidence",
     "idempotency_key",
     "audit_payload",
+    "job",
+    "job_step",
+    "assessment_snapshot",
 }
 # Looks for work or for faults across all tenants, and shows none of it to any.
 ACROSS_TENANTS = {("app/evidence/store.py", "unfinished"), ("app/audit/log.py", "replay")}

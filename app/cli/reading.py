@@ -16,8 +16,11 @@ from app.cli.output import ENVIRONMENT, configure_logs, err, out, plain_errors, 
 from app.db import reading
 from app.errors import Fault, InvalidInput
 from app.ingest.follow import follow_chain
+from app.ingest.lease import lease_asked_for, new_holder
 from app.ingest.read import ReadProgress, ReadReport
+from app.ingest.store.chains import Chain
 from app.ingest.store.chains import chains as configured_chains
+from app.resources import Resources
 
 chains = typer.Typer(no_args_is_help=True, help="Chains and the nodes they are read through.")
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -64,20 +67,9 @@ def index(as_json: AsJson = False) -> None:
         configure_logs(resources.settings.log_format)
         with reading(resources.engine) as connection:
             configured = configured_chains(connection)
-        reports = []
-        for chain in configured:
-            with bar(str(chain.id)) as advance:
-                reports.append(
-                    follow_chain(
-                        engine=resources.engine,
-                        chain=chain,
-                        outside=resources.outside,
-                        clock=resources.clock,
-                        progress=advance,
-                    )
-                )
+        reports = [_read(chain, resources=resources) for chain in configured]
     if as_json:
-        print_json({"chains": [_report(report) for report in reports]})
+        print_json({"chains": [report_document(report) for report in reports]})
     for report in reports:
         if report.failure is not None:
             err.print(f"{report.chain}: {report.failure}", style="red", markup=False)
@@ -87,7 +79,27 @@ def index(as_json: AsJson = False) -> None:
         raise typer.Exit(ENVIRONMENT)
 
 
-def _report(report: ReadReport) -> dict[str, Any]:
+def _read(chain: Chain, *, resources: Resources) -> ReadReport:
+    """A worker that follows the chain gives it up for as long as this takes."""
+    with (
+        bar(str(chain.id)) as advance,
+        lease_asked_for(
+            engine=resources.engine,
+            chain_id=chain.id,
+            holder=new_holder(),
+            seconds=resources.settings.lease_seconds,
+        ) as held,
+    ):
+        return follow_chain(
+            engine=held.engine,
+            chain=chain,
+            outside=resources.outside,
+            clock=resources.clock,
+            progress=advance,
+        )
+
+
+def report_document(report: ReadReport) -> dict[str, Any]:
     return {
         "chain": str(report.chain),
         "head": report.head_block,
