@@ -1,4 +1,4 @@
-"""The table of dated assessments: what was found of each debt, day by day. A row is appended, never edited."""
+"""Dated assessments: what was found of each debt, day by day. A row is appended, never edited."""
 
 from __future__ import annotations
 

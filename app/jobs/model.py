@@ -1,4 +1,4 @@
-"""Tables of jobs: what is to be done, how far it is, which steps are done for good, and who is alive to do it."""
+"""Jobs: what is to be done, how far it is, which steps are done for good, and who is alive to do it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ KINDS = ("sealing", "repair", "assessment")
 OPEN = ("queued", "running")
 STATES = (*OPEN, "done", "failed", "cancelled")
 
-_IS_OPEN = sa.text("state IN ('queued', 'running')")
-
-# `object_id` is what the job is about: a bundle, a chain, or a tenant's debts on a day. At most one job of a
-# kind is open for one object. `attempt` rises whenever somebody takes the job up, so that one who slept
+# `object_id` is what the job is about: a bundle, a chain, or a day. At most one job of a kind is open for one
+# object: `open_key` names the two while it is, and nothing afterwards. `attempt` rises whenever somebody takes the job up, so that one who slept
 # meanwhile is told from the one who is at it now.
 job = define_table(
     "job",
@@ -31,6 +29,8 @@ job = define_table(
     sa.Column("started_at", UtcTime, nullable=True),
     sa.Column("finished_at", UtcTime, nullable=True),
     sa.Column("failure", sa.Text, nullable=True),
+    sa.Column("open_key", sa.Text, nullable=True),
+    sa.UniqueConstraint("open_key"),
     one_of("kind", KINDS),
     one_of("state", STATES),
     not_blank("object_id", longest=200),
@@ -42,16 +42,9 @@ job = define_table(
     sa.CheckConstraint(
         "(state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished_at"
     ),
+    sa.CheckConstraint("(state IN ('queued', 'running')) = (open_key IS NOT NULL)", name="open_key"),
     sa.Index(None, "state", "created_at"),
     sa.Index(None, "tenant_id", "created_at"),
-    sa.Index(
-        "uq_job_kind_object_id_open",
-        "kind",
-        "object_id",
-        unique=True,
-        sqlite_where=_IS_OPEN,
-        postgresql_where=_IS_OPEN,
-    ),
 )
 
 # A step whose effect was stored in the same transaction: done again, it does nothing.

@@ -208,7 +208,9 @@ CREATE TABLE job (
     started_at TIMESTAMP WITH TIME ZONE,
     finished_at TIMESTAMP WITH TIME ZONE,
     failure TEXT,
+    open_key TEXT,
     CONSTRAINT pk_job PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_job_open_key UNIQUE (open_key),
     CONSTRAINT ck_job_kind CHECK (kind IN ('sealing', 'repair', 'assessment')),
     CONSTRAINT ck_job_state CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
     CONSTRAINT ck_job_object_id CHECK (length(object_id) BETWEEN 1 AND 200),
@@ -218,11 +220,11 @@ CREATE TABLE job (
     CONSTRAINT ck_job_attempt CHECK (attempt >= 0),
     CONSTRAINT ck_job_failure CHECK ((state = 'failed') = (failure IS NOT NULL)),
     CONSTRAINT ck_job_finished_at CHECK ((state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+    CONSTRAINT ck_job_open_key CHECK ((state IN ('queued', 'running')) = (open_key IS NOT NULL)),
     CONSTRAINT fk_job_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
 CREATE INDEX ix_job_state_created_at ON job (state, created_at);
 CREATE INDEX ix_job_tenant_id_created_at ON job (tenant_id, created_at);
-CREATE UNIQUE INDEX uq_job_kind_object_id_open ON job (kind, object_id) WHERE state IN ('queued', 'running');
 
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,

@@ -54,22 +54,16 @@ def _create_jobs() -> None:
         time("started_at", nullable=True),
         time("finished_at", nullable=True),
         text("failure", nullable=True, check="(state = 'failed') = (failure IS NOT NULL)"),
+        text("open_key", nullable=True, check="(state IN ('queued', 'running')) = (open_key IS NOT NULL)"),
         key("tenant_id", "id"),
         refer(["tenant_id"], ["tenant.id"]),
+        sa.UniqueConstraint("open_key"),
         sa.CheckConstraint(
             "(state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished_at"
         ),
     )
     op.create_index(None, "job", ["state", "created_at"])
     op.create_index(None, "job", ["tenant_id", "created_at"])
-    op.create_index(
-        "uq_job_kind_object_id_open",
-        "job",
-        ["kind", "object_id"],
-        unique=True,
-        sqlite_where=sa.text("state IN ('queued', 'running')"),
-        postgresql_where=sa.text("state IN ('queued', 'running')"),
-    )
     op.create_table(
         "job_step",
         text("tenant_id"),
@@ -82,8 +76,9 @@ def _create_jobs() -> None:
     op.create_table("job_executor", text("id"), time("seen_at"), key("id"))
     # What waits to be sealed has waited without a job so far.
     op.execute(
-        "INSERT INTO job (tenant_id, id, kind, object_id, state, step, done, total, attempt, created_at)"
-        " SELECT tenant_id, id, 'sealing', id, 'queued', 'queued', 0, 0, 0, created_at"
+        "INSERT INTO job"
+        " (tenant_id, id, kind, object_id, state, step, done, total, attempt, created_at, open_key)"
+        " SELECT tenant_id, id, 'sealing', id, 'queued', 'queued', 0, 0, 0, created_at, 'sealing ' || id"
         " FROM evidence WHERE state IN ('queued', 'running')"
     )
 
@@ -95,8 +90,8 @@ def _create_snapshots() -> None:
         text("debt_id"),
         time("known_at"),
         time("as_of"),
-        word("result", "FULL NONE_FOUND_IN_SCOPE PARTIAL UNDETERMINED"),
-        word("timing", "NOT_YET_DUE ON_TIME LATE OVERDUE UNDETERMINED"),
+        word("result", "FULL PARTIAL NONE_FOUND_IN_SCOPE UNDETERMINED"),
+        word("timing", "ON_TIME NOT_YET_DUE LATE OVERDUE UNDETERMINED"),
         u256("not_covered_min_units", nullable=True),
         u256("not_covered_max_units", nullable=True),
         key("tenant_id", "debt_id", "known_at"),
