@@ -11,8 +11,9 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.api.limits import BODY_BYTES_MAX
+from app.cli import jobs
 from app.cli.local import open_local_api, open_resources
-from app.cli.output import ENVIRONMENT, configure_logs, err, out, plain_errors, print_json
+from app.cli.output import ENVIRONMENT, AsJson, configure_logs, err, out, plain_errors, print_json
 from app.db import reading
 from app.errors import Fault, InvalidInput
 from app.ingest.follow import follow_chain
@@ -23,7 +24,6 @@ from app.ingest.store.chains import chains as configured_chains
 from app.resources import Resources
 
 chains = typer.Typer(no_args_is_help=True, help="Chains and the nodes they are read through.")
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 def read_body(path: Path) -> Any:
@@ -61,8 +61,17 @@ def show(as_json: AsJson = False) -> None:
             )
 
 
-def index(as_json: AsJson = False) -> None:
-    """Read every configured chain up to its final block. Example: quittance index"""
+def index(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="As a recorded job, done by a worker if one is alive."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read what is missing of every configured chain up to its final block. Example: quittance index"""
+    if repair:
+        _repair(as_json=as_json)
+        return
     with plain_errors(), open_resources() as resources:
         configure_logs(resources.settings.log_format)
         with reading(resources.engine) as connection:
@@ -76,6 +85,22 @@ def index(as_json: AsJson = False) -> None:
         elif not as_json:
             out.print(f"{report.chain}: read to block {report.final_block}, {report.transfers} new transfers")
     if any(report.failure is not None for report in reports):
+        raise typer.Exit(ENVIRONMENT)
+
+
+def _repair(*, as_json: bool) -> None:
+    with plain_errors(), open_local_api() as api:
+        configure_logs(api.resources.settings.log_format)
+        items = api.request("GET", "/v1/chains")["items"]
+        done = [jobs.repair(item["chain"], api=api) for item in items]
+    if as_json:
+        print_json({"jobs": done})
+    for job in done:
+        if job["state"] != "done":
+            err.print(f"{job['object']}: {job['failure'] or job['state']}", style="red", markup=False)
+        elif not as_json:
+            out.print(f"{job['object']}: nothing is missing", markup=False)
+    if any(job["state"] != "done" for job in done):
         raise typer.Exit(ENVIRONMENT)
 
 

@@ -12,8 +12,8 @@ import typer
 import uvicorn
 
 from app.cli.local import open_resources
-from app.cli.output import ENVIRONMENT, configure_logs, err, plain_errors, print_json
-from app.cli.reading import AsJson, report_document
+from app.cli.output import ENVIRONMENT, AsJson, configure_logs, err, plain_errors, print_json
+from app.cli.reading import report_document
 from app.errors import EnvironmentProblem
 from app.main import create_app, sealing_tools
 from app.resources import Resources

@@ -18,7 +18,7 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from app.db import guarded, reading
 from app.db_errors import DatabaseProblem
@@ -113,14 +113,18 @@ def lease_asked_for(
     chain_id: ChainId,
     holder: str,
     seconds: float,
-    may_go_on: Callable[[], bool] = lambda: True,
+    demand: Callable[[Connection], None] = lambda _: None,
 ) -> Iterator[Held]:
     """The same for one whom the others let in: waits for the holder to give it up. Raises ChainIsRead.
 
     The holder ends the range that he is reading, and that may take as long as a node may take to answer.
+    What `demand` raises ends the waiting.
     """
+    asking = guarded(engine, guard=demand)
     deadline = time.monotonic() + 4 * seconds + 60
-    while time.monotonic() < deadline and may_go_on():
+    while time.monotonic() < deadline:
+        with asking.begin():
+            pass
         with held_lease(engine=engine, chain_id=chain_id, holder=holder, seconds=seconds, asks=True) as held:
             if held is not None:
                 yield held

@@ -1,4 +1,4 @@
-"""The worker: a follower for each configured chain, and the sealing of what is queued.
+"""The worker: a follower for each configured chain, and a clerk for the jobs.
 
 `quittance serve` runs it beside the API, `quittance worker` alone; any number of them may share a PostgreSQL
 database, and who reads a chain is settled by its lease.
@@ -10,19 +10,22 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
 from app.db import reading
 from app.errors import QuittanceError
-from app.evidence import store as evidence_store
-from app.evidence.service import SealingTools, seal
-from app.evidence.store import Evidence
+from app.evidence.service import SealingTools
 from app.ingest.lease import held_lease, new_holder
 from app.ingest.read import ReadReport
 from app.ingest.store.chains import Chain, chains
+from app.jobs.store import Job, alive_executors, open_jobs
+from app.jobs.work import Bench
 from app.resources import Resources
-from app.worker.follow import Follower, ReadingStopped, await_passes, read_under_lease
+from app.worker.clerk import JOBS_MAX, Clerk
+from app.worker.follow import Follower, ReadingStopped, read_under_lease
+from app.worker.handlers import bench_of, sealing
 from chains.types import ChainId
 
 log = structlog.get_logger(__name__)
@@ -43,14 +46,18 @@ def work_once(
     with reading(resources.engine) as connection:
         configured = chains(connection)
         # What comes in from now on may need accounts that this pass does not read: it is for the next.
-        queued = evidence_store.unfinished(connection)
+        # Where a worker is alive, jobs are its business.
+        life = timedelta(seconds=resources.settings.lease_seconds)
+        is_done_elsewhere = bool(alive_executors(connection, within=life))
+        queued = [] if is_done_elsewhere else open_jobs(connection, limit=JOBS_MAX)
     holder = new_holder()
     reports = [
         _read(chain, resources=resources, holder=holder, stop=stop)
         for chain in configured
         if not stop.is_set()
     ]
-    _seal(queued, tools=tools, stop=stop)
+    bench = bench_of(resources=resources, tools=tools, holder=holder, stop=stop)
+    _work_on(queued, bench=bench)
     return [report for report in reports if report is not None]
 
 
@@ -80,47 +87,55 @@ def _read(chain: Chain, *, resources: Resources, holder: str, stop: threading.Ev
 
 
 def seal_queued(*, tools: SealingTools) -> None:
-    """Seal what is queued, from what is read already."""
+    """Seal what is queued, from what is read already, without a worker."""
     with reading(tools.engine) as connection:
-        rows = evidence_store.unfinished(connection)
-    _seal(rows, tools=tools, stop=threading.Event())
+        queued = open_jobs(connection, kinds=("sealing",), limit=JOBS_MAX)
+    _work_on(queued, bench=Bench(engine=tools.engine, clock=tools.clock, handlers=sealing(tools)))
 
 
-def _seal(rows: Sequence[Evidence], *, tools: SealingTools, stop: threading.Event) -> None:
-    """One after the other. What is wrong with one stays in its row."""
-    for row in rows:
-        if stop.is_set():
+def _work_on(jobs: Sequence[Job], *, bench: Bench) -> None:
+    """One after the other. What is wrong with one keeps up no other."""
+    for job in jobs:
+        if bench.stop.is_set():
             return
-        try:
-            seal(row=row, tools=tools)
-        except QuittanceError as error:
-            log.warning("sealing was put off", evidence=row.id, reason=str(error))
-        except Exception:
-            log.exception("sealing failed", evidence=row.id)
+        bench.run(tenant_id=job.tenant_id, job_id=job.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """The threads of one worker: one that looks for chains and for work, and one for each chain."""
+    """The threads of one worker: one that looks for chains, one for each chain, one for jobs."""
 
     resources: Resources
     tools: SealingTools
     holder: str = field(default_factory=new_holder)
     stop: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
+    clerk_wake: threading.Event = field(default_factory=threading.Event)
     followers: dict[ChainId, tuple[threading.Thread, threading.Event]] = field(default_factory=dict)
 
     def look(self) -> None:
         """Make every thread look for work at once."""
         self.wake.set()
+        self.clerk_wake.set()
         for _, wake in tuple(self.followers.values()):
             wake.set()
 
     def run(self) -> None:
+        bench = bench_of(
+            resources=self.resources,
+            tools=self.tools,
+            holder=self.holder,
+            stop=self.stop,
+            look=self.look,
+        )
+        clerk = Clerk(
+            resources=self.resources, bench=bench, holder=self.holder, stop=self.stop, wake=self.clerk_wake
+        )
+        thread = threading.Thread(target=clerk.run, name="worker jobs", daemon=True)
+        thread.start()
         while not self.stop.is_set():
             try:
                 self._follow_all()
-                self._seal_all()
             except QuittanceError as error:
                 log.warning("work was put off", reason=str(error))
             except Exception:
@@ -129,9 +144,9 @@ class Worker:
             self.wake.wait(min(LOOK_SECONDS_MAX, self.resources.settings.follow_seconds))
             # Only now: a call that came during the work, or with a stop, must not be lost before the wait.
             self.wake.clear()
-        for thread, wake in self.followers.values():
-            wake.set()
-            thread.join(STOP_SECONDS_MAX)
+        self.look()
+        for each, _ in ((thread, None), *self.followers.values()):
+            each.join(STOP_SECONDS_MAX)
 
     def _follow_all(self) -> None:
         with reading(self.resources.engine) as connection:
@@ -139,16 +154,6 @@ class Worker:
         for chain in configured:
             if chain.id not in self.followers:
                 self.followers[chain.id] = self._start(chain.id)
-
-    def _seal_all(self) -> None:
-        with reading(self.resources.engine) as connection:
-            rows = evidence_store.unfinished(connection)
-        if rows:
-            # Their accounts may have been unknown until a moment ago: unread, they could only fail.
-            await_passes(
-                self.resources.engine, chain_ids=tuple(self.followers), look=self.look, stop=self.stop
-            )
-            _seal(rows, tools=self.tools, stop=self.stop)
 
     def _start(self, chain_id: ChainId) -> tuple[threading.Thread, threading.Event]:
         wake = threading.Event()
