@@ -12,8 +12,8 @@ OPEN = ("queued", "running")
 STATES = (*OPEN, "done", "failed", "cancelled")
 
 # `object_id` is what a job is about: a bundle, a chain, or a day. At most one job of a kind is open for one
-# object: `open_key` names the two while it is, and nothing afterwards. `attempt` rises when a worker begins, so
-# that one who slept meanwhile is told from the one who is at it now.
+# object: `open_key` names the two while it is, and nothing afterwards. `attempt` rises when a worker begins:
+# one who slept meanwhile is told from the one who is at it now.
 job = define_table(
     "job",
     sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenant.id"), primary_key=True),

@@ -43,38 +43,44 @@ class Clerk:
     wake: threading.Event
 
     def run(self) -> None:
+        heart = threading.Thread(target=self._beat_until_told, name="worker heart", daemon=True)
+        heart.start()
         runtime: Runtime | None = None
-        beat_at = -PLAN_SECONDS
         # Not at once: what was missed while nobody worked is read first.
         planned_at = time.monotonic()
-        life = self.resources.settings.lease_seconds
         try:
             while not self.stop.is_set():
-                now = time.monotonic()
                 try:
-                    if now - beat_at >= life / BEATS_PER_LIFE:
-                        self._beat()
-                        beat_at = now
-                    if now - planned_at >= PLAN_SECONDS:
+                    if time.monotonic() - planned_at >= PLAN_SECONDS:
                         plan_assessments(self.resources, now=self.resources.clock())
-                        planned_at = now
+                        planned_at = time.monotonic()
                     runtime = self._tend(runtime)
                 except QuittanceError as error:
                     log.warning("jobs were put off", reason=str(error))
                 except Exception:
                     # DBOS's own errors among them: its database may be away.
                     log.exception("jobs failed")
-                self.wake.wait(min(LOOK_SECONDS, life / BEATS_PER_LIFE))
+                self.wake.wait(LOOK_SECONDS)
                 self.wake.clear()
         finally:
             if runtime is not None:
                 runtime.close()
+            heart.join()
             self._say_good_bye()
 
-    def _beat(self) -> None:
-        with self.resources.engine.begin() as connection:
-            beat(connection, executor_id=self.holder)
-            forget_executors(connection, unseen_for=EXECUTORS_KEPT)
+    def _beat_until_told(self) -> None:
+        """In a thread of its own: loading DBOS, or a database that is slow for once, is no death."""
+        pause = self.resources.settings.lease_seconds / BEATS_PER_LIFE
+        while not self.stop.is_set():
+            try:
+                with self.resources.engine.begin() as connection:
+                    beat(connection, executor_id=self.holder)
+                    forget_executors(connection, unseen_for=EXECUTORS_KEPT)
+            except DatabaseProblem as error:
+                log.warning("the others were not told of this life", reason=str(error))
+            except Exception:
+                log.exception("the others were not told of this life")
+            self.stop.wait(pause)
 
     def _tend(self, runtime: Runtime | None) -> Runtime | None:
         life = timedelta(seconds=self.resources.settings.lease_seconds)
