@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.demo.run import Keep, Watcher, run_demo
-from app.cli.output import NEGATIVE, configure_logs, err, out, plain_errors, print_json
-from app.cli.reading import AsJson, bar
+from app.cli.output import NEGATIVE, AsJson, configure_logs, err, out, plain_errors, print_json
+from app.cli.reading import bar
 from app.cli.serving import wait_until_stopped
 from app.cli.table import assessment_lines
 

@@ -13,8 +13,8 @@ from app.assessment.inflow_values import Criteria, Endpoint
 from app.cli.inquiry_options import account_of, chain_of, question_of, token_of, tx_hash_of
 from app.cli.inquiry_table import explanation_lines, inflow_lines, show
 from app.cli.local import open_resources
-from app.cli.output import ENVIRONMENT, plain_errors, print_json
-from app.cli.reading import AsJson, bar
+from app.cli.output import ENVIRONMENT, AsJson, plain_errors, print_json
+from app.cli.reading import bar
 from app.clock import utc_now
 from app.errors import Fault, InvalidInput
 from app.inquiry import check as checking

@@ -179,6 +179,11 @@ def page_of_debts(
     return [_debt(connection, row, tenant_id=tenant_id) for row in rows]
 
 
+def debt_ids(connection: Connection, *, tenant_id: str) -> list[str]:
+    query = sa.select(debt.c.id).where(debt.c.tenant_id == tenant_id).order_by(debt.c.id)
+    return list(connection.execute(query).scalars())
+
+
 def _debt(connection: Connection, row: Row[tuple[object, ...]], *, tenant_id: str) -> Debt:
     accepted = connection.execute(
         sa.select(accepted_asset.c.asset_id)

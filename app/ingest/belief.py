@@ -112,7 +112,6 @@ class Belief:
 
     def _keep(self, new: NewDisagreement) -> None:
         with self.writer.engine.begin() as connection:
-            self.writer.guard(connection)
             add_disagreement(connection, chain_id=self.writer.chain.id, new=new, now=self.writer.clock())
 
 

@@ -127,6 +127,23 @@ emitter = define_table(
     sa.Column("contract", AddressColumn, primary_key=True),
 )
 
+# Who may store what he reads of a chain. The epoch rises with each holder, so that one who slept through the
+# end of his lease is told from the one who has it now. `asked_until`: somebody waits to go first.
+# Passes over the chain are counted as they are wanted, so that who wanted one can tell when it has been made.
+chain_lease = define_table(
+    "chain_lease",
+    chain_id_column(primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("asked_until", UtcTime, nullable=True),
+    sa.Column("passes_wanted", sa.BigInteger, nullable=False),
+    sa.Column("passes_made", sa.BigInteger, nullable=False),
+    at_least("epoch", 0),
+    at_least("passes_wanted", 0),
+    sa.CheckConstraint("passes_made BETWEEN 0 AND passes_wanted", name="passes_made"),
+)
+
 # Decimals and code are pinned when the asset is registered. The id is CAIP-19 in lower case.
 asset = define_table(
     "asset",

@@ -55,6 +55,12 @@ CREATE TABLE chain (
     CONSTRAINT ck_chain_number CHECK (number BETWEEN 1 AND 127)
 );
 
+CREATE TABLE job_executor (
+    id TEXT NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_job_executor PRIMARY KEY (id)
+);
+
 CREATE TABLE tenant (
     id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -184,6 +190,21 @@ CREATE TABLE block (
 );
 CREATE INDEX ix_block_chain_id_time ON block (chain_id, time);
 
+CREATE TABLE chain_lease (
+    chain_id TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    asked_until TIMESTAMP WITH TIME ZONE,
+    passes_wanted BIGINT NOT NULL,
+    passes_made BIGINT NOT NULL,
+    CONSTRAINT pk_chain_lease PRIMARY KEY (chain_id),
+    CONSTRAINT ck_chain_lease_epoch CHECK (epoch >= 0),
+    CONSTRAINT ck_chain_lease_passes_wanted CHECK (passes_wanted >= 0),
+    CONSTRAINT ck_chain_lease_passes_made CHECK (passes_made BETWEEN 0 AND passes_wanted),
+    CONSTRAINT fk_chain_lease_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
+
 CREATE TABLE chain_node (
     id TEXT NOT NULL,
     chain_id TEXT NOT NULL,
@@ -260,6 +281,38 @@ CREATE TABLE idempotency_key (
     CONSTRAINT ck_idempotency_key_request_digest CHECK (length(request_digest) = 32)
 );
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);
+
+CREATE TABLE job (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    step TEXT NOT NULL,
+    done BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    attempt INTEGER NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    failure TEXT,
+    open_key TEXT,
+    CONSTRAINT pk_job PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_job_open_key UNIQUE (open_key),
+    CONSTRAINT ck_job_kind CHECK (kind IN ('sealing', 'repair', 'assessment')),
+    CONSTRAINT ck_job_state CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    CONSTRAINT ck_job_object_id CHECK (length(object_id) BETWEEN 1 AND 200),
+    CONSTRAINT ck_job_step CHECK (length(step) BETWEEN 1 AND 200),
+    CONSTRAINT ck_job_done CHECK (done >= 0),
+    CONSTRAINT ck_job_total CHECK (total >= 0),
+    CONSTRAINT ck_job_attempt CHECK (attempt >= 0),
+    CONSTRAINT ck_job_failure CHECK ((state = 'failed') = (failure IS NOT NULL)),
+    CONSTRAINT ck_job_finished_at CHECK ((state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+    CONSTRAINT ck_job_open_key CHECK ((state IN ('queued', 'running')) = (open_key IS NOT NULL)),
+    CONSTRAINT fk_job_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_job_state_created_at ON job (state, created_at);
+CREATE INDEX ix_job_tenant_id_created_at ON job (tenant_id, created_at);
 
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,
@@ -454,6 +507,16 @@ CREATE TABLE disagreement_answer (
     CONSTRAINT ck_disagreement_answer_sha256 CHECK (length(sha256) = 32)
 );
 
+CREATE TABLE job_step (
+    tenant_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    step TEXT NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_job_step PRIMARY KEY (tenant_id, job_id, step),
+    CONSTRAINT fk_job_step_tenant_id_job_id_job FOREIGN KEY(tenant_id, job_id) REFERENCES job (tenant_id, id),
+    CONSTRAINT ck_job_step_step CHECK (length(step) BETWEEN 1 AND 200)
+);
+
 CREATE TABLE node_reading (
     node_id TEXT NOT NULL,
     client_version TEXT,
@@ -491,6 +554,23 @@ CREATE TABLE accepted_asset (
     CONSTRAINT pk_accepted_asset PRIMARY KEY (tenant_id, debt_id, asset_id),
     CONSTRAINT fk_accepted_asset_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
     CONSTRAINT fk_accepted_asset_asset_id_asset FOREIGN KEY(asset_id) REFERENCES asset (id)
+);
+
+CREATE TABLE assessment_snapshot (
+    tenant_id TEXT NOT NULL,
+    debt_id TEXT NOT NULL,
+    known_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    as_of TIMESTAMP WITH TIME ZONE NOT NULL,
+    result TEXT NOT NULL,
+    timing TEXT NOT NULL,
+    not_covered_min_units NUMERIC(78, 0),
+    not_covered_max_units NUMERIC(78, 0),
+    CONSTRAINT pk_assessment_snapshot PRIMARY KEY (tenant_id, debt_id, known_at),
+    CONSTRAINT fk_assessment_snapshot_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
+    CONSTRAINT ck_assessment_snapshot_result CHECK (result IN ('FULL', 'PARTIAL', 'NONE_FOUND_IN_SCOPE', 'UNDETERMINED')),
+    CONSTRAINT ck_assessment_snapshot_timing CHECK (timing IN ('ON_TIME', 'NOT_YET_DUE', 'LATE', 'OVERDUE', 'UNDETERMINED')),
+    CONSTRAINT ck_assessment_snapshot_not_covered_min_units CHECK (not_covered_min_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935),
+    CONSTRAINT ck_assessment_snapshot_not_covered_max_units CHECK (not_covered_max_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 
 CREATE TABLE debt_account (
