@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.api.fields import CHECKSUMMED
 from app.assessment.inflow_values import Criteria, Endpoint
 from app.cli.inquiry_options import account_of, chain_of, question_of, token_of, tx_hash_of
-from app.cli.inquiry_table import explanation_lines, inflow_lines, show
+from app.cli.inquiry_table import explanation_lines, inflow_lines, is_narrow, show
 from app.cli.local import open_resources
 from app.cli.output import ENVIRONMENT, AsJson, plain_errors, print_json
 from app.cli.reading import bar
@@ -102,7 +102,7 @@ def check(  # noqa: PLR0913 - each is an option of the command.
         with _asked(of, urls=rpc_url, confirmations=confirmations) as (source, outside):
             found = checking.check(question=question, source=source, outside=outside, watch=_watch)
         document = inflows_document(found, forms=CHECKSUMMED)
-        print_json(document) if as_json else show(inflow_lines(document, rows=rows, only=only))
+        print_json(document) if as_json else _show(document, rows=rows, only=only)
         if not found.whole:
             raise typer.Exit(ENVIRONMENT)
 
@@ -132,6 +132,10 @@ def explain(
         print_json(document) if as_json else show(explanation_lines(document))
         if not found.whole:
             raise typer.Exit(ENVIRONMENT)
+
+
+def _show(document: dict[str, Any], *, rows: int, only: bool) -> None:
+    show(inflow_lines(document, rows=rows, only=only, narrow=is_narrow()))
 
 
 @contextmanager

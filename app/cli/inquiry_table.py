@@ -17,6 +17,8 @@ from app.cli.output import out
 
 # Where nobody looks at it, lines are long enough for two hashes, so that a script finds them whole.
 _PIPED_WIDTH = 240
+# A table with less room would break hashes, which nobody could copy then.
+_TABLE_WIDTH_MIN = 160
 
 
 def show(lines: Iterable[RenderableType]) -> None:
@@ -27,13 +29,22 @@ def show(lines: Iterable[RenderableType]) -> None:
         console.print(line)
 
 
-def inflow_lines(document: dict[str, Any], *, rows: int, only: bool) -> Iterator[RenderableType]:
+def is_narrow() -> bool:
+    """Whether a list is easier to read here than a table."""
+    return out.is_terminal and out.width < _TABLE_WIDTH_MIN
+
+
+def inflow_lines(
+    document: dict[str, Any], *, rows: int, only: bool, narrow: bool
+) -> Iterator[RenderableType]:
     for sentence in [*document["differences"], *document["gap_sentences"]]:
         yield Text(sentence, style="bold red")
     inflows = document["inflows"]
     asked = any(document["asked_for"].values())
     chosen = [each for each in inflows if not (only and asked and each["differs_in"])]
-    if chosen:
+    if chosen and narrow:
+        yield from _inflow_list(chosen[:rows], asked=asked)
+    elif chosen:
         yield _inflow_table(chosen[:rows], asked=asked)
     else:
         yield Text("No transfer to list." if inflows else "No transfer was found in what was read.")
@@ -63,16 +74,25 @@ def _inflow_table(inflows: Sequence[dict[str, Any]], *, asked: bool) -> Table:
         table.add_column("As asked", overflow="fold")
     table.add_column("Flags", overflow="fold")
     for each in inflows:
-        cells = [
-            f"{each['block_time']}\nblock {each['block_number']}\nlog {each['log_index']}",
-            f"{_amount(each)}\n{each['asset'].rpartition(':')[2]}",
-            f"{each['from']}\n{each['tx_hash']}",
-        ]
-        if asked:
-            cells.append(_as_asked(each))
         # Text, not markup: a symbol is whatever its author liked.
-        table.add_row(*map(Text, [*cells, "\n".join(_flags(each))]))
+        table.add_row(*map(Text, _cells(each, asked=asked)))
     return table
+
+
+def _inflow_list(inflows: Sequence[dict[str, Any]], *, asked: bool) -> Iterator[Text]:
+    """The same cells below each other, each part on a line of its own."""
+    for number, each in enumerate(inflows, start=1):
+        parts = [part for cell in _cells(each, asked=asked) for part in cell.splitlines() if part]
+        yield Text("\n  ".join([f"{number}. {parts[0]}", *parts[1:]]))
+
+
+def _cells(each: dict[str, Any], *, asked: bool) -> list[str]:
+    cells = [
+        f"{each['block_time']}\nblock {each['block_number']}\nlog {each['log_index']}",
+        f"{_amount(each)}\n{each['asset'].rpartition(':')[2]}",
+        f"{each['from']}\n{each['tx_hash']}",
+    ]
+    return [*cells, *([_as_asked(each)] if asked else []), "\n".join(_flags(each))]
 
 
 def _amount(each: dict[str, Any]) -> str:
@@ -81,7 +101,7 @@ def _amount(each: dict[str, Any]) -> str:
 
 
 def _as_asked(each: dict[str, Any]) -> str:
-    return f"no: {', '.join(each['differs_in'])}" if each["differs_in"] else "yes"
+    return f"not as asked: {', '.join(each['differs_in'])}" if each["differs_in"] else "as asked"
 
 
 def _flags(each: dict[str, Any]) -> Iterator[str]:

@@ -193,6 +193,36 @@ def test_a_block_that_was_replaced_meanwhile(shell: Terminal, played: Played, pr
     assert "it was replaced, or the answer is wrong" in said.out
 
 
+@pytest.mark.parametrize("trace", [{"type": "CALL", "calls": 7}, [], None])
+def test_a_trace_that_can_not_be_read_is_none(
+    shell: Terminal, played: Played, proxy: FaultyProxy, trace: Any
+) -> None:
+    proxy.fail(faults.altered_result("debug_traceTransaction", lambda _: trace))
+    said = played.explain(shell, "routed", url=proxy.url)
+    assert said.code == 0
+    assert "were not read" in said.out
+
+
+def test_a_receipt_that_is_gone(shell: Terminal, played: Played, proxy: FaultyProxy) -> None:
+    proxy.fail(faults.altered_result("eth_getTransactionReceipt", lambda _: None))
+    said = played.explain(shell, "paid", url=proxy.url)
+    assert (said.code, said.out) == (3, "")
+    assert "has no receipt of transaction" in said.err
+
+
+def test_a_block_that_is_gone(shell: Terminal, played: Played, proxy: FaultyProxy) -> None:
+    """The final block is there, the transaction's is not any more."""
+    gone = hex(int(played.node.receipt(played.txs["paid"])["blockNumber"], 16))
+
+    def without(block: Any) -> Any:
+        return None if block["number"] == gone else block
+
+    proxy.fail(faults.altered_result("eth_getBlockByNumber", without))
+    said = played.explain(shell, "paid", url=proxy.url)
+    assert said.code == 3
+    assert "it was replaced, or the answer is wrong" in said.out
+
+
 def test_wrong_input(shell: Terminal, played: Played) -> None:
     chain, url = str(played.node.chain), played.node.url
     good = str(played.txs["paid"])

@@ -49,6 +49,13 @@ def test_nothing_is_passed_on_by_nothing() -> None:
     assert behind(move(ZERO_ADDRESS, ROUTER, 5), move(ROUTER, C, 5)) is None
 
 
+def test_a_gift_of_nothing_makes_no_origin() -> None:
+    """Or a spoofed event of zero would put a name beside the payer's, or in his place."""
+    spoof, elsewhere = move(B, ROUTER, 0), move(B, POOL, 9)
+    assert behind(spoof, elsewhere, move(A, ROUTER, 5), move(ROUTER, C, 5)) == named(A)
+    assert behind(spoof, elsewhere, move(ROUTER, C, 5)) is None
+
+
 def test_a_swap_leads_through_other_assets() -> None:
     """Some pools pay before they are paid, so that the order says nothing."""
     paid, got = move(A, POOL, 7, of=OTHER), move(POOL, C, 5)
