@@ -158,7 +158,7 @@ def decode_receipt(encoded: bytes) -> Receipt:
     kind = encoded[0] if encoded[0] < 0x80 else 0
     try:
         items = rlp.decode_list(encoded[1:] if kind else encoded, depth_max=4)
-        if (encoded[0] == 0) or len(items) not in _lengths(kind):
+        if len(items) not in _lengths(kind):
             msg = f"a receipt of type {kind:#x} with {len(items)} fields"
             raise BadReceipts(msg)
         outcome, gas, bloom_bytes, logs_item = items[:4]

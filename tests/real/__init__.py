@@ -1,0 +1,1 @@
+"""Tests on blocks recorded from real chains, which lie outside the repo."""
