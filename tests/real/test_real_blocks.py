@@ -33,7 +33,7 @@ from chains.evm.header import (
     verify_header,
 )
 from chains.evm.keccak import keccak256
-from chains.evm.receipt import BadReceipts, Receipt, ReceiptReader, decode_receipt
+from chains.evm.receipt import BadReceipts, Receipt, decode_receipt, read_receipt
 from chains.evm.soundness import unsound
 from chains.evm.transaction import transaction_hash, transactions_root, verify_transactions
 from chains.evm.transfers import TRANSFER_TOPIC, merge_logs, parse_logs
@@ -66,8 +66,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def read(name: str) -> list[Receipt]:
-    reader = ReceiptReader()
-    return [reader.read(answer) for answer in recorded(name)["receipts"]]
+    return [read_receipt(answer) for answer in recorded(name)["receipts"]]
 
 
 def text(value: bytes) -> str:

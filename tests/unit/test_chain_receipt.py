@@ -29,9 +29,9 @@ from chains.evm.header import Header
 from chains.evm.receipt import (
     RECEIPT_BYTES_MAX,
     BadReceipts,
-    ReceiptReader,
     UnknownReceiptType,
     decode_receipt,
+    read_receipt,
 )
 from chains.evm.soundness import Escape, state_sync_tx_hash, unsound
 from chains.evm.transaction import (
@@ -156,7 +156,7 @@ def plain(*held: dict[str, Any], **changes: Any) -> dict[str, Any]:
 @given(receipts())
 def test_it_is_encoded_as_others_do(made: Made) -> None:
     answer, encoded = made
-    receipt = ReceiptReader().read(answer)
+    receipt = read_receipt(answer)
     assert receipt.encoded == encoded
     assert receipt == decode_receipt(encoded)
     assert hex(receipt.kind) == answer.get("type", "0x0")
@@ -188,7 +188,7 @@ def test_any_json_in_a_receipt_ends_in_one_error(made: Made, data: st.DataObject
     target = where[data.draw(st.integers(0, len(where) - 1))]
     target[data.draw(st.sampled_from(sorted(target)))] = data.draw(json_values)
     try:
-        receipt = ReceiptReader().read(answer)
+        receipt = read_receipt(answer)
     except BadReceipts:
         return
     # Another receipt, such as one without logs, or the same where null stands for what is not there.
@@ -198,7 +198,7 @@ def test_any_json_in_a_receipt_ends_in_one_error(made: Made, data: st.DataObject
 @given(json_values)
 def test_other_json_is_no_receipt(value: Any) -> None:
     with pytest.raises(BadReceipts):
-        ReceiptReader().read(value)
+        read_receipt(value)
 
 
 @pytest.mark.parametrize(
@@ -229,15 +229,15 @@ def test_other_json_is_no_receipt(value: Any) -> None:
 )
 def test_malformed_receipts_are_refused(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadReceipts, match=reason):
-        ReceiptReader().read(plain(**changes))
+        read_receipt(plain(**changes))
     with pytest.raises(BadReceipts, match="without cumulativeGasUsed"):
-        ReceiptReader().read({"status": "0x1", "logs": []})
+        read_receipt({"status": "0x1", "logs": []})
 
 
 @pytest.mark.parametrize("kind", [0x05, 0x67, 0x6B, 0x7B, 0x7D])
 def test_unknown_types_are_refused_by_number(kind: int) -> None:
     with pytest.raises(UnknownReceiptType, match=hex(kind)) as caught:
-        ReceiptReader().read(plain(type=hex(kind)))
+        read_receipt(plain(type=hex(kind)))
     assert caught.value.kind == kind
     with pytest.raises(UnknownReceiptType):
         decode_receipt(bytes([kind]) + oracle.encode([1, 5, bytes(256), []]))
@@ -247,9 +247,9 @@ def test_unknown_types_are_refused_by_number(kind: int) -> None:
 
 def test_a_bloom_in_capitals_is_the_same() -> None:
     held = [log(bytes([index]) * 20, *[bytes([index]) * 32] * 4) for index in range(200)]
-    text = bloom.to_bytes(ReceiptReader().read(plain(*held)).bloom).hex()
+    text = bloom.to_bytes(read_receipt(plain(*held)).bloom).hex()
     assert text.upper() != text
-    assert len(ReceiptReader().read(plain(*held, logsBloom="0x" + text.upper())).logs) == 200
+    assert len(read_receipt(plain(*held, logsBloom="0x" + text.upper())).logs) == 200
 
 
 BLOOM = bytes(256)
@@ -327,7 +327,7 @@ def test_a_block_is_believed_if_its_receipts_rebuild_the_root(
 
 
 def block(*answers: dict[str, Any]) -> tuple[Header, list[dict[str, Any]]]:
-    read = [ReceiptReader().read(answer) for answer in answers]
+    read = [read_receipt(answer) for answer in answers]
     bits = 0
     for one in read:
         bits |= one.bloom
@@ -337,7 +337,7 @@ def block(*answers: dict[str, Any]) -> tuple[Header, list[dict[str, Any]]]:
 
 def test_an_empty_bloom_over_logs_is_refused() -> None:
     _, answers = block(plain(log(b"\x01" * 20)))
-    header = header_of(receipts=[ReceiptReader().read(answers[0]).encoded])
+    header = header_of(receipts=[read_receipt(answers[0]).encoded])
     with pytest.raises(EmptyBloom) as caught:
         verify_receipts(header, answers)
     assert caught.value.number == 7
@@ -351,7 +351,7 @@ def test_a_bloom_with_a_bit_more_or_less_is_refused() -> None:
     header, answers = block(plain(log(b"\x01" * 20)))
     held = bloom.from_bytes(header.bloom)
     for bits in (held | 1 << 2047, held & (held - 1)):
-        other = header_of(receipts=[ReceiptReader().read(answers[0]).encoded], bits=bits)
+        other = header_of(receipts=[read_receipt(answers[0]).encoded], bits=bits)
         with pytest.raises(ReceiptsMismatch, match="logsBloom") as caught:
             verify_receipts(other, answers)
         assert (caught.value.committed, caught.value.computed) == (other.bloom, header.bloom)
