@@ -358,3 +358,15 @@ def transfer_of_row(row: LogRow, *, chain: ChainId, block: BlockRef) -> Transfer
         recipient=Address(row[5]),
         amount_units=int.from_bytes(row[6], "big"),
     )
+
+
+def row_of_transfer(value: Transfer) -> LogRow:
+    return (
+        value.block.number,
+        value.log_index,
+        bytes(value.tx_hash),
+        bytes(value.contract),
+        bytes(value.sender),
+        bytes(value.recipient),
+        value.amount_units.to_bytes(32, "big"),
+    )
