@@ -25,11 +25,8 @@ def add_snapshot(connection: Connection, *, tenant_id: str, assessment: Assessme
     insert_new(connection, assessment_snapshot, [row])
 
 
-def assessed_as(
-    connection: Connection, *, tenant_id: str, result: str | None, timing: str | None
-) -> set[str]:
-    """The debts whose newest dated assessment says so. One that was never assessed is none of them."""
-    mine = assessment_snapshot.c.tenant_id == tenant_id
+def assessed_as(*, tenant_id: str, result: str | None, timing: str | None) -> sa.Select[tuple[str]]:
+    """Finds the debts whose newest dated assessment says so. One that was never assessed is none of them."""
     newest = (
         sa.select(
             assessment_snapshot.c.debt_id,
@@ -39,16 +36,15 @@ def assessed_as(
         .group_by(assessment_snapshot.c.debt_id)
         .subquery()
     )
-    query = sa.select(assessment_snapshot.c.debt_id).join(
-        newest,
-        sa.and_(
-            assessment_snapshot.c.debt_id == newest.c.debt_id,
-            assessment_snapshot.c.known_at == newest.c.known_at,
-        ),
+    is_newest = sa.and_(
+        assessment_snapshot.c.debt_id == newest.c.debt_id,
+        assessment_snapshot.c.known_at == newest.c.known_at,
     )
-    query = query.where(mine)
+    query = (
+        sa.select(assessment_snapshot.c.debt_id)
+        .join(newest, is_newest)
+        .where(assessment_snapshot.c.tenant_id == tenant_id)
+    )
     if result is not None:
         query = query.where(assessment_snapshot.c.result == result)
-    if timing is not None:
-        query = query.where(assessment_snapshot.c.timing == timing)
-    return set(connection.execute(query).scalars())
+    return query if timing is None else query.where(assessment_snapshot.c.timing == timing)

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from app.db import database_now, make_engine, reading, upgrade
+from app.debts.terms import Debt
+from app.evidence.service import Wanted, get_evidence, request_evidence
 from app.ingest.model import chain_lease
 from app.ingest.store.assets import unnamed_contracts
 from app.ingest.store.coverage import read_through
@@ -211,19 +213,34 @@ def test_what_becomes_final_is_there_within_a_moment(
     assert max(took) < 5
 
 
+def seal_one(scene: Scene, debt: Debt, *, crew: Crew) -> None:
+    with scene.engine.begin() as connection:
+        asked = request_evidence(
+            connection, actor=scene.actor, debt_id=debt.id, wanted=Wanted(), now=scene.clock()
+        )
+
+    def state() -> str:
+        with reading(scene.engine) as connection:
+            return get_evidence(connection, tenant_id=asked.tenant_id, evidence_id=asked.id).state
+
+    wait_until(lambda: state() == "sealed", crew=crew)
+
+
 def test_the_database_is_stopped_and_started(tmp_path: Path, node: DevNode, token: Token) -> None:
     """In the middle of reading; the worker waits for it, and goes on."""
     with own_server() as server, faulty_proxy(node) as proxy:
         upgrade(server.url)
         engine = make_engine(server.url)
         scene = open_scene(engine, node, token=token).through(proxy.url)
-        scene.record_debt()
+        debt = scene.record_debt()
         play(scene, payments=4)
         scene.bury(20)
         slowed(proxy, blocks=1, seconds=0.02)
         with crew_of(database_url=server.url, folder=tmp_path, allow=(f"127.0.0.1:{proxy.port}",)) as crew:
             crew.start()
             wait_until(lambda: covered(engine, scene.creditor) != [], crew=crew)
+            seal_one(scene, debt, crew=crew)
+            scene.bury(20)
             server.stop()
             time.sleep(0.5)
             engine.dispose()
@@ -231,6 +248,8 @@ def test_the_database_is_stopped_and_started(tmp_path: Path, node: DevNode, toke
             assert not is_read(scene)
             wait_until(lambda: is_read(scene), crew=crew)
             assert "put off" in crew.said()
+            # Its jobs have survived it, too.
+            seal_one(scene, debt, crew=crew)
         rows_of(engine)
         demand_truth(scene)
         engine.dispose()

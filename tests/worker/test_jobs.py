@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from app.evidence.service import Wanted, get_evidence, request_evidence
 from app.evidence.store import Evidence
 from app.jobs.store import Job, find_job
 from app.verifier.verdict import CONDITIONAL
-from tests.ingest.scene import AGREED_AT, DAY, Scene
+from tests.ingest.scene import AGREED_AT, DAY, Scene, covered
 from tests.journeys.sealer import verdict_on
 from tests.support.faulty_proxy import FaultyProxy
-from tests.worker.crew import Crew, wait_until
-from tests.worker.test_disturbed import Held, is_read, is_writable, play
+from tests.worker.conftest import slowed
+from tests.worker.crew import SECONDS_MAX, Crew, wait_until
+from tests.worker.test_disturbed import Held, demand_same, is_read, is_writable, play
 
 
 @pytest.fixture
@@ -145,3 +147,52 @@ def test_told_to_end_while_it_seals_it_leaves_the_job_to_others(
     crew.start()
     wait_until(lambda: is_over(scene, evidence_id), crew=crew)
     demand_sealed(scene, evidence_id, folder=tmp_path, attempt=2)
+
+
+def repair(crew: Crew, scene: Scene) -> dict[str, object]:
+    """`quittance index --repair`, whatever else runs; the job that it tells of."""
+    member = crew.start("index", "--repair", "--json")
+    member.process.join(SECONDS_MAX)
+    assert member.process.exitcode is not None, crew.said()
+    said = member.said()
+    document, _ = json.JSONDecoder().raw_decode(said, said.index("{\n"))
+    (found,) = document["jobs"]
+    assert (found["kind"], found["object"]) == ("repair", str(scene.chain.id))
+    return {**found, "exit_code": member.process.exitcode}
+
+
+def test_a_repair_without_any_worker(
+    crew: Crew, scene: Scene, undisturbed: Scene, proxy: FaultyProxy
+) -> None:
+    for each in (scene, undisturbed):
+        each.record_debt()
+    play(scene, payments=3)
+    scene.bury(3)
+    proxy.go_down()
+    failed = repair(crew, scene)
+    assert (failed["state"], failed["exit_code"]) == ("failed", 3)
+    assert failed["failure"] == f"node {proxy.url}: no connection"
+    proxy.listen()
+    done = repair(crew, scene)
+    assert (done["state"], done["exit_code"], done["attempt"]) == ("done", 0, 1)
+    demand_same(scene, undisturbed)
+
+
+def test_a_repair_goes_before_a_worker_that_reads(
+    crew: Crew, scene: Scene, undisturbed: Scene, proxy: FaultyProxy
+) -> None:
+    """The follower gives the chain up between two ranges, and has it again afterwards."""
+    for each in (scene, undisturbed):
+        each.record_debt()
+    play(scene, payments=6)
+    scene.bury(30)
+    slowed(proxy, blocks=1, seconds=0.02)
+    crew.start()
+    wait_until(lambda: covered(scene.engine, scene.creditor) != [], crew=crew)
+    done = repair(crew, scene)
+    assert (done["state"], done["exit_code"]) == ("done", 0), crew.said()
+    demand_same(scene, undisturbed)
+    play(scene, payments=1, at=AGREED_AT + 9 * DAY)
+    scene.bury(3)
+    wait_until(lambda: is_read(scene), crew=crew)
+    demand_same(scene, undisturbed)

@@ -36,7 +36,7 @@ class RepairIn(BaseModel):
     status_code=202,
     responses={202: {"description": "Queued, or under way already"}, **documented(400, 403, 404, 413)},
 )
-def post_repair(chain: ChainText, caller: Admin, request: Request, body: RepairIn | None = None) -> Response:
+def post_repair(chain: ChainText, caller: Admin, request: Request, body: RepairIn) -> Response:
     """Read what is missing of a chain, before all who follow it. While one is open, it is the answer."""
 
     def act(connection: Connection, actor: Actor, now: datetime) -> Answer:
@@ -52,7 +52,7 @@ def post_repair(chain: ChainText, caller: Admin, request: Request, body: RepairI
         )
         return Answer(status=202, body=job_document(job), location=f"/v1/jobs/{job.id}")
 
-    response = caller.write(body or RepairIn(), act)
+    response = caller.write(body, act)
     request.app.state.wake()
     return response
 
