@@ -216,12 +216,13 @@ class Scene:
 
     # -- in the ledger
 
-    def through(self, *urls: str, limits: RpcLimits = LIMITS) -> Scene:
-        """The same ledger, reading through these nodes from now on."""
-        new = NewChain(chain=self.chain, rpc_urls=urls)
+    def through(self, *urls: str, limits: RpcLimits = LIMITS, agreement: int = 1, permille: int = 0) -> Scene:
+        """The same ledger, reading through these nodes from now on; no receipts are looked at by chance."""
+        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement)
         with self.engine.begin() as connection:
             store_chain(connection, new=new, now=self.clock())
-        return replace(self, outside=Outside(egress=egress(urls), limits=limits))
+        outside = Outside(egress=egress(urls), limits=limits, receipts_permille=permille)
+        return replace(self, outside=outside)
 
     def follow(self, progress: Progress = no_progress) -> ReadReport:
         return follow_chain(
