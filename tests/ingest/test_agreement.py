@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from app.ingest.store.disagreements import Disagreement, RawAnswer, disagreement
 from tests.ingest import lies
 from tests.ingest.conftest import Proxies
 from tests.ingest.judge import demand_truth
+from tests.ingest.lies import UNHASHED, unhashed
 from tests.ingest.scene import (
     AGREED_AT,
     DAY,
@@ -33,7 +35,7 @@ from tests.ingest.scene import (
     truth,
 )
 from tests.support import faulty_proxy as faults
-from tests.support.faulty_proxy import Exchange, Fault, FaultyProxy
+from tests.support.faulty_proxy import Exchange, Fault
 
 FOREIGN = "0x" + "77" * 20
 OTHER_HASH = "0x" + "cd" * 32
@@ -244,8 +246,8 @@ def test_a_stale_answer_is_no_agreement(sqlite_scene: Scene, proxies: Proxies, n
     scene = sqlite_scene.through(*(each.url for each in pair), agreement=2)
     debt = play(scene)
     final = scene.node.block("finalized").number
-    # From the seventh request on, when it has said who it is and how far it has come.
-    pair[liar].fail(lies.since(6, STALE[name](final - 5)))
+    # Once it has said who it is and how far it has come.
+    pair[liar].fail(lies.since(4, STALE[name](final - 5)))
     report = scene.follow()
     assert report.failure is not None
     demand_truth(scene)
@@ -262,7 +264,7 @@ def test_two_stale_answers_do_not_agree_on_nothing(sqlite_scene: Scene, proxies:
     play(scene)
     final = scene.node.block("finalized").number
     pair[0].fail(STALE["only in what it says of logs"](final - 5))
-    pair[1].fail(lies.since(6, lies.lagging(final - 5)))
+    pair[1].fail(lies.since(4, lies.lagging(final - 5)))
     report = scene.follow()
     assert report.failure is not None
     demand_truth(scene)
@@ -338,7 +340,7 @@ def test_only_the_disputed_range_is_a_gap(sqlite_scene: Scene, proxies: Proxies)
 
 
 def test_the_final_block_is_one_that_enough_have(sqlite_scene: Scene, proxies: Proxies) -> None:
-    """The first tells another final block: it keeps the two others neither from reading nor from each other."""
+    """The first tells another final block: that keeps the two others from nothing."""
     three = [proxies() for _ in range(3)]
     scene = sqlite_scene.through(*(each.url for each in three), agreement=2)
     play(scene)
@@ -390,42 +392,11 @@ def test_where_the_window_begins_takes_both(sqlite_scene: Scene, proxies: Proxie
     scene = sqlite_scene.through(*(each.url for each in pair), agreement=2)
     play(scene)
     first = first_of_window(scene.node)
-    without_hashes(scene, pair)
-    pair[0].fail(both(lies.same_time(set(range(first, first + 3)), at=AGREED_AT - 1), UNHASHED))
+    pair[1].fail(UNHASHED)
+    pair[0].fail(unhashed(lies.same_time(set(range(first, first + 3)), at=AGREED_AT - 1)))
     assert scene.follow().failure is not None
     assert covered(scene.engine, scene.creditor) == []
     demand_truth(scene)
-
-
-# A field in no header that this code knows: such a block can't be hashed.
-UNHASHED = faults.altered_result(
-    "eth_getBlockByNumber", lambda block: None if block is None else {**block, "extDataHash": OTHER_HASH}
-)
-
-
-def without_hashes(scene: Scene, pair: tuple[FaultyProxy, ...]) -> None:
-    """Read once as a chain whose headers have a field that nobody here knows."""
-    for proxy in pair:
-        proxy.fail(UNHASHED)
-    assert scene.engine is not None
-
-
-def both(one: Fault, _other: Fault) -> Fault:
-    """A time that is told wrongly, in a header that can't be hashed."""
-
-    def fault(exchange: Exchange) -> None:
-        answers: list[bytes] = []
-        send = exchange.send
-        exchange.send = lambda body, **_: answers.append(body)  # type: ignore[method-assign]
-        one(exchange)
-        parsed = json.loads(answers[0])
-        for each in parsed if isinstance(parsed, list) else [parsed]:
-            if isinstance(each.get("result"), dict) and "logsBloom" in each["result"]:
-                each["result"]["extDataHash"] = OTHER_HASH
-        exchange.send = send  # type: ignore[method-assign]
-        exchange.send_json(parsed)
-
-    return fault
 
 
 def test_more_to_agree_than_there_are(sqlite_scene: Scene) -> None:
@@ -444,11 +415,12 @@ def test_a_node_that_never_says_the_same_twice_does_not_fill_the_disk(
     scene = sqlite_scene.through(honest.url, liar.url, agreement=2)
     play(scene)
     for number in range(5):
-        liar.fail(
-            lies.logs_changed(
-                lambda logs, number=number: [{**log, "data": "0x" + f"{99 + number:064x}"} for log in logs]
-            )
-        )
+        told = "0x" + f"{99 + number:064x}"
+        liar.fail(faults.altered_result("eth_getLogs", partial(with_amounts, told)))
         assert scene.follow().failure is not None
     assert count(scene.engine, disagreement) == 3
     assert covered(scene.engine, scene.creditor) == []
+
+
+def with_amounts(told: str, logs: list[Any]) -> list[Any]:
+    return [{**log, "data": told} for log in logs]
