@@ -186,9 +186,10 @@ def _record(
         rules = reading_store.reading_of_chain(connection, chain.id)
         if hashable is not None and rules.hashable is not True:
             reading_store.set_hashable(connection, chain_id=chain.id, hashable=hashable)
-        for contradiction in contradictions:
-            new = two_chains(contradiction, detail=str(contradiction))
-            add_disagreement(connection, chain_id=chain.id, new=new, now=clock())
+        for each in refused:
+            if each.contradicts is not None:
+                new = two_chains(each.contradicts, detail=each.failure)
+                add_disagreement(connection, chain_id=chain.id, new=new, now=clock())
         if seats and rules.stopped_at is not None:
             log.warning("a stopped chain is read on: a node agrees with the record", chain=str(chain.id))
             reading_store.resume_chain(connection, chain_id=chain.id)

@@ -21,6 +21,7 @@ from app.db import reading
 from app.debts.parties import Actor, NewAccount, NewParty, bind_account, record_party
 from app.debts.recording import NewDebt, NewInstallment, record_debt
 from app.debts.terms import Basis, Debt
+from app.ingest.answer import Writer, no_guard
 from app.ingest.follow import ReadReport, follow_chain, no_progress
 from app.ingest.ledger_model import account_set_member, coverage
 from app.ingest.model import transfer
@@ -228,6 +229,9 @@ class Scene:
         return follow_chain(
             engine=self.engine, chain=self.chain, outside=self.outside, clock=self.clock, progress=progress
         )
+
+    def writer(self) -> Writer:
+        return Writer(engine=self.engine, chain=self.chain, clock=self.clock, guard=no_guard)
 
     def record_debt(self, *, agreed_at: int = AGREED_AT, reference: str = "LOAN-1") -> Debt:
         new = NewDebt(
