@@ -28,6 +28,8 @@ NOTHING_READ = "no final block of the window was read"
 NO_ACCOUNT = "no account of the creditor is on record for this chain"
 NOT_FINAL_YET = "no final block later than the end of the window was read"
 NOT_LOCATED = "the blocks at the ends of the window were not found"
+_BLOCK_MAX = 2**62
+CONTRADICTED = "; nodes' answers about these blocks contradict each other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +144,12 @@ def scope_row(connection: Connection, *, searched: Searched, debt: Debt, as_of: 
         first = last = None  # No block lies in the window, so there was nothing to read.
     elif first is None or last is None:
         reason = NOT_LOCATED if searched.rows else NOTHING_READ
+        reason += _dispute(connection, chain_id, blocks=Blocks(0, _BLOCK_MAX))
         gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=reason))
         first = last = None
     elif end is None:
         reason = NOT_LOCATED if _newest_time(searched) >= end_time else NOT_FINAL_YET
+        reason += _dispute(connection, chain_id, blocks=Blocks(last.number + 1, _BLOCK_MAX))
         gaps.append(_gap(chain_id, account=None, first=last.number + 1, last=None, reason=reason))
         first, last = (first, last) if first.number <= last.number else (None, None)
     if first is not None and last is not None:
@@ -182,12 +186,16 @@ def _unread(connection: Connection, searched: Searched, wanted: Blocks) -> list[
         read = [each.blocks for each in searched.coverage.get(account.address, ())]
         for part in missing(wanted, read=read):
             reason = f"blocks {part.first}-{part.last} were not read for every account in list C"
-            if disagreements(connection, chain_id=searched.chain.id, blocks=part, limit=1):
-                reason += "; answers about them contradict each other"
+            reason += _dispute(connection, searched.chain.id, blocks=part)
             gaps.append(
                 _gap(searched.chain.id, account=account, first=part.first, last=part.last, reason=reason)
             )
     return gaps
+
+
+def _dispute(connection: Connection, chain_id: ChainId, *, blocks: Blocks) -> str:
+    """What is to be said beside a gap in these blocks, where their answers are in dispute."""
+    return CONTRADICTED if disagreements(connection, chain_id=chain_id, blocks=blocks, limit=1) else ""
 
 
 def _stopped(searched: Searched, *, first: BlockRef | None, last: BlockRef | None) -> Gap:

@@ -42,10 +42,17 @@ def said_by(batch: LogBatch) -> Hashable:
     return (
         batch.first_block,
         batch.last_block,
-        tuple(batch.rows),
-        batch.others,
-        tuple(sorted(batch.block_hashes.items())),
+        frozenset(batch.rows),
+        frozenset(batch.others),
+        frozenset(batch.block_hashes.items()),
     )
+
+
+def said_of(batch: LogBatch, number: int) -> str:
+    """What it says of one block, always in the same words."""
+    rows = sorted(row for row in batch.rows if row[0] == number)
+    others = sorted(repr(each) for each in batch.others if each.block_number == number)
+    return repr((str(batch.block_hashes.get(number)), rows, others))
 
 
 def differing_blocks(one: LogBatch, other: LogBatch) -> list[int]:

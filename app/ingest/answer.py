@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Engine
 
 from app.clock import Clock
-from app.ingest.hashed import hashed_blocks
+from app.ingest.hashed import NOT_HASHED, TrustedBlocks, hashed_blocks
 from app.ingest.order import demand_one_chain
 from app.ingest.plan import Part
 from app.ingest.ranges import Blocks
@@ -32,10 +32,22 @@ BLOCKS_FETCHED_MAX = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldBlocks:
+    """The blocks of an answer by number; `limits` names what of them is only told."""
+
+    by_number: dict[int, BlockRef]
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Believed:
-    """An answer that may be stored: who gave it, and how many of its blocks their receipts confirm."""
+    """An answer that may be stored: who gave it, and how many of its blocks their receipts confirm.
+
+    `blocks` are those at its ends and of its logs.
+    """
 
     batch: LogBatch
+    blocks: ToldBlocks
     nodes: tuple[str, ...]
     blocks_checked: int
 
@@ -48,9 +60,9 @@ class Writer:
     chain: Chain
     clock: Clock
 
-    def store(self, believed: Believed, *, part: Part, blocks: Mapping[int, BlockRef]) -> int:
+    def store(self, believed: Believed, *, part: Part) -> int:
         """The number of transfers that were new."""
-        batch = believed.batch
+        batch, blocks = believed.batch, believed.blocks.by_number
         read = Blocks(batch.first_block, batch.last_block)
         now = self.clock()
         with self.engine.begin() as connection:
@@ -74,12 +86,13 @@ class Writer:
                 read_at=now,
                 answers=tuple(_digest(each) for each in batch.answers),
                 blocks_checked=believed.blocks_checked,
+                limits=believed.blocks.limits,
             )
             coverage_store.add_coverage(connection, chain_id=self.chain.id, read=coverage)
         return added
 
 
-def blocks_of(client: EvmClient, *, batch: LogBatch, final: BlockRef, hashable: bool) -> dict[int, BlockRef]:
+def blocks_of(client: EvmClient, *, batch: LogBatch, final: BlockRef, hashable: bool) -> ToldBlocks:
     """The blocks at the ends of a range and of its logs. A node that fell back behind them has none.
 
     With them the final block is asked again: a node that answers another one has changed its chain.
@@ -88,16 +101,18 @@ def blocks_of(client: EvmClient, *, batch: LogBatch, final: BlockRef, hashable: 
     untold = batch.block_hashes.keys() - batch.block_times.keys()
     asked = set(batch.block_hashes) if len(batch.block_hashes) <= BLOCKS_FETCHED_MAX else untold
     numbers = sorted(ends | asked | {final.number})
-    blocks = {block.number: block for block in hashed_blocks(client, numbers, hashable=hashable)}
+    found: TrustedBlocks = hashed_blocks(client, numbers, hashable=hashable)
+    blocks = {block.number: block for block in found.blocks}
     demand_one_chain([final, blocks[final.number]])
     _demand_told(client, batch, blocks)
     if final.number not in ends | asked:
         del blocks[final.number]
-    for number in batch.block_hashes.keys() - blocks.keys():
+    only_told = batch.block_hashes.keys() - blocks.keys()
+    for number in only_told:
         blocks[number] = BlockRef(
             number=number, hash=batch.block_hashes[number], time=batch.block_times[number]
         )
-    return blocks
+    return ToldBlocks(by_number=blocks, limits=() if found.hashed and not only_told else (NOT_HASHED,))
 
 
 def _demand_told(client: EvmClient, batch: LogBatch, blocks: Mapping[int, BlockRef]) -> None:

@@ -5,11 +5,11 @@ Two answers that differ are kept with their bytes, whoever turns out to be right
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from app.ingest.agree import Vote, count_votes, differing_blocks, joined, said_by
-from app.ingest.answer import Believed, Writer
+from app.ingest.agree import Vote, count_votes, differing_blocks, joined, said_by, said_of
+from app.ingest.answer import Believed, ToldBlocks, Writer
 from app.ingest.panel import Panel, Seat
 from app.ingest.plan import Part
 from app.ingest.ranges import Blocks
@@ -18,10 +18,15 @@ from app.ingest.store.disagreements import NewDisagreement, RawAnswer, add_disag
 from chains.errors import ChainError, NodeError
 from chains.evm.client import LogBatch
 from chains.rpc import RpcAnswer
+from chains.types import BlockRef
 
 
 class NodesDisagree(ChainError):
     """Too few nodes gave the same answer: which one is true can't be told here, so that none is stored."""
+
+
+class TooFewNodes(ChainError):
+    """Fewer nodes are left than have to agree: nothing more can be believed in this pass."""
 
 
 class Outvoted(NodeError):
@@ -30,41 +35,58 @@ class Outvoted(NodeError):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
+    """What a node answered about logs, and what it says of some blocks of that range."""
+
     seat: Seat
     batch: LogBatch
+    blocks: tuple[BlockRef, ...]
+
+    @property
+    def says(self) -> Hashable:
+        return said_by(self.batch), tuple((each.number, each.hash, each.time) for each in self.blocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """The nodes of one pass, and what is asked of their answers."""
+    """The nodes of one pass, and what is asked of their answers.
+
+    `caught` are those whose receipts held other logs than they answered: of them every block is checked.
+    """
 
     panel: Panel
     writer: Writer
     check: ReceiptsCheck
+    caught: frozenset[str] = frozenset()
 
-    def believed(self, seat: Seat, *, part: Part, batch: LogBatch) -> Believed:
-        """The answer with those who gave it. Raises Outvoted, NodesDisagree or HiddenLog."""
+    def believed(self, seat: Seat, *, part: Part, batch: LogBatch, blocks: ToldBlocks) -> Believed:
+        """The answer with those who gave it.
+
+        Raises Outvoted, NodesDisagree, TooFewNodes, HiddenLog or another NodeError.
+        """
         agreed = [seat]
         if self.panel.rules.agreement > 1:
-            agreed = self._agreed(seat, part=part, batch=batch)
+            agreed = self._agreed(seat, part=part, batch=batch, blocks=blocks)
         return Believed(
             batch=batch,
+            blocks=blocks,
             nodes=tuple(each.client.rpc.node for each in agreed),
             blocks_checked=self._checked(seat, part=part, batch=batch),
         )
 
-    def _agreed(self, seat: Seat, *, part: Part, batch: LogBatch) -> list[Seat]:
+    def _agreed(self, seat: Seat, *, part: Part, batch: LogBatch, blocks: ToldBlocks) -> list[Seat]:
         needed = self.panel.rules.agreement
-        answers = [_Answer(seat, batch)]
+        # An empty answer names no block: the last one shows that a node has come so far, on the same chain.
+        numbers = sorted(blocks.by_number) if blocks.limits else [batch.last_block]
+        answers = [_Answer(seat, batch, tuple(blocks.by_number[number] for number in numbers))]
         for other in self.panel.readers:
             if count_votes(_votes(answers), needed=needed).agreed:
                 break
             if other is not seat and other.final.number >= batch.last_block:
-                answers += _asked(other, part=part, batch=batch)
+                answers += _asked(other, part=part, batch=batch, numbers=numbers)
         agreed = count_votes(_votes(answers), needed=needed).agreed
         self._keep_differences(answers, agreed=agreed)
         if not agreed:
-            raise _no_agreement([each.batch for each in answers], needed=needed)
+            raise _no_agreement(answers, needed=needed)
         if 0 not in agreed:
             raise Outvoted(node=seat.client.rpc.node, detail=f"differs from the others on {_range(batch)}")
         return [answers[voter].seat for voter in agreed]
@@ -73,7 +95,7 @@ class Belief:
         """Each answer that differs from the one that counts, or else from the first."""
         first = answers[agreed[0] if agreed else 0]
         for other in answers:
-            if said_by(other.batch) == said_by(first.batch):
+            if other.says == first.says:
                 continue
             self._keep_difference(first, other)
             if agreed:
@@ -81,23 +103,28 @@ class Belief:
                 other.seat.failure = f"node {node}: differs from the others on {_range(other.batch)}"
 
     def _keep_difference(self, one: _Answer, other: _Answer) -> None:
-        numbers = differing_blocks(one.batch, other.batch)
+        pairs = zip(one.blocks, other.blocks, strict=True)
+        told = {mine.number for mine, theirs in pairs if (mine.hash, mine.time) != (theirs.hash, theirs.time)}
+        numbers = sorted({*differing_blocks(one.batch, other.batch), *told})
         nodes = f"{one.seat.client.rpc.node} and {other.seat.client.rpc.node}"
         self._keep(
             NewDisagreement(
                 kind="logs",
                 blocks=Blocks(numbers[0], numbers[-1]),
                 detail=f"{nodes} differ on the transfers of {len(numbers)} blocks, first of {numbers[0]}",
-                says=repr(sorted(repr(said_by(each.batch)) for each in (one, other))).encode(),
+                # Of the first of them alone: asked again over more blocks, it is the same contradiction.
+                says=repr(sorted(_says_of(each, numbers[0]) for each in (one, other))).encode(),
                 answers=(*_raw(one.seat, one.batch.answers), *_raw(other.seat, other.batch.answers)),
             )
         )
 
     def _checked(self, seat: Seat, *, part: Part, batch: LogBatch) -> int:
-        if not self.panel.rules.hashable:
+        if not self.panel.rules.demands_hashes:
             return 0
+        was_caught = seat.client.rpc.node in self.caught
+        check = ReceiptsCheck(permille=1000) if was_caught else self.check
         try:
-            return check_receipts(seat.client, accounts=part.addresses, batch=batch, check=self.check)
+            return check_receipts(seat.client, accounts=part.addresses, batch=batch, check=check)
         except HiddenLog as error:
             self._keep(
                 NewDisagreement(
@@ -116,10 +143,15 @@ class Belief:
 
 
 def _votes(answers: Sequence[_Answer]) -> list[Vote[int]]:
-    return [Vote(voter=at, says=said_by(each.batch)) for at, each in enumerate(answers)]
+    return [Vote(voter=at, says=each.says) for at, each in enumerate(answers)]
 
 
-def _asked(seat: Seat, *, part: Part, batch: LogBatch) -> list[_Answer]:
+def _says_of(answer: _Answer, number: int) -> tuple[str, ...]:
+    told = [f"{each.hash} {each.time}" for each in answer.blocks if each.number == number]
+    return (answer.seat.client.rpc.node, said_of(answer.batch, number), *told)
+
+
+def _asked(seat: Seat, *, part: Part, batch: LogBatch, numbers: Sequence[int]) -> list[_Answer]:
     """The same question to another node, as one answer; none where it fails, which is the end of it."""
     try:
         batches = seat.client.log_ranges(
@@ -128,17 +160,18 @@ def _asked(seat: Seat, *, part: Part, batch: LogBatch) -> list[_Answer]:
             last_block=batch.last_block,
             learnt=seat.size,
         )
-        return [_Answer(seat, joined(list(batches)))]
+        answer = joined(list(batches))
+        return [_Answer(seat, answer, tuple(seat.client.blocks(numbers)))]
     except NodeError as error:
         seat.fail(error)
         return []
 
 
-def _no_agreement(batches: Sequence[LogBatch], *, needed: int) -> NodesDisagree:
-    if len({said_by(batch) for batch in batches}) > 1:
-        return NodesDisagree(f"the nodes disagree on {_range(batches[0])}")
-    answered = f"{len(batches)} of the {needed} nodes that have to agree"
-    return NodesDisagree(f"{answered} answered for {_range(batches[0])}")
+def _no_agreement(answers: Sequence[_Answer], *, needed: int) -> ChainError:
+    blocks = _range(answers[0].batch)
+    if len({each.says for each in answers}) > 1:
+        return NodesDisagree(f"the nodes disagree on {blocks}")
+    return TooFewNodes(f"{len(answers)} of the {needed} nodes that have to agree answered for {blocks}")
 
 
 def _range(batch: LogBatch) -> str:

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Engine
 
 from app.clock import Clock
+from app.db import reading
 from app.ingest.answer import Writer
 from app.ingest.belief import Belief
 from app.ingest.live import forget_head, read_head
 from app.ingest.locate import located_watches
 from app.ingest.naming import name_tokens
-from app.ingest.order import demand_one_chain
-from app.ingest.panel import Panel, Seat, open_panel
+from app.ingest.order import ChainReplaced, demand_one_chain
+from app.ingest.panel import Panel, Seat, open_panel, two_chains
 from app.ingest.read import Pass, Progress, ReadProgress
 from app.ingest.receipts import ReceiptsCheck
 from app.ingest.store.chains import Chain
+from app.ingest.store.disagreements import add_disagreement, contradicted_nodes
 from app.ingest.store.watches import Watch
 from app.resources import Outside
-from chains.errors import ChainError
+from chains.errors import ChainError, NodeError
 from chains.types import BlockRef, ChainId
 
 
@@ -53,11 +55,10 @@ def follow_chain(
         rules = panel.rules
         if rules.stopped_at is not None:
             return _unread(chain, failure=f"{chain.id} is stopped: {'; '.join(panel.failures)}")
-        final = _agreed_final(panel)
+        final = _agreed_final(panel, writer=writer)
         if final is None:
             return _unread(chain, failure=_too_few(panel))
-        check = ReceiptsCheck(permille=outside.receipts_permille)
-        belief = Belief(panel=panel, writer=writer, check=check)
+        belief = _belief(panel, writer=writer, permille=outside.receipts_permille)
         this = Pass(belief=belief, final=final, progress=progress)
         unread = _read_final(this, panel=panel)
         if not unread:
@@ -71,24 +72,57 @@ def follow_chain(
         )
 
 
-def _agreed_final(panel: Panel) -> BlockRef | None:
-    """The final block of as many nodes as have to agree; one that has another there is left out."""
-    while (target := panel.target) is not None:
-        if all(_has(seat, target.final) for seat in panel.readers[: panel.rules.agreement]):
-            return target.final
+def _belief(panel: Panel, *, writer: Writer, permille: int) -> Belief:
+    with reading(writer.engine) as connection:
+        caught = contradicted_nodes(connection, chain_id=writer.chain.id, kind="receipts")
+    return Belief(panel=panel, writer=writer, check=ReceiptsCheck(permille=permille), caught=caught)
+
+
+def _agreed_final(panel: Panel, *, writer: Writer) -> BlockRef | None:
+    """The newest block that enough nodes call final, or have below what they call final."""
+    needed = panel.rules.agreement
+    if needed == 1:
+        return panel.readers[0].final if panel.readers else None
+    denials: list[tuple[Seat, ChainReplaced]] = []
+    for candidate in sorted(panel.readers, key=lambda seat: -seat.final.number):
+        holders, denials = _holders(panel, candidate=candidate, needed=needed)
+        if len(holders) >= needed:
+            for seat, denial in denials:
+                _put_on_record(writer, denial, between=(candidate, seat))
+                seat.fail(denial)
+            return candidate.final
+        for seat, denial in denials:
+            _put_on_record(writer, denial, between=(candidate, seat))
     return None
 
 
-def _has(seat: Seat, final: BlockRef) -> bool:
-    """Whether a node has this block; if not, it is not asked any more."""
-    if seat.final.number == final.number and seat.final.hash == final.hash:
-        return True
-    try:
-        demand_one_chain([final, seat.client.block(final.number)])
-    except ChainError as error:
-        seat.fail(error)
-        return False
-    return True
+def _holders(
+    panel: Panel, *, candidate: Seat, needed: int
+) -> tuple[list[Seat], list[tuple[Seat, ChainReplaced]]]:
+    """Who has this node's final block, until they are enough, and who has another one in its place."""
+    holders, denials = [candidate], []
+    for seat in panel.readers_of(candidate.final):
+        if seat is candidate or len(holders) >= needed:
+            continue
+        try:
+            demand_one_chain([candidate.final, _block_of(seat, candidate.final.number)])
+            holders.append(seat)
+        except ChainReplaced as error:
+            denials.append((seat, error))
+        except ChainError as error:
+            seat.fail(error)
+    return holders, denials
+
+
+def _block_of(seat: Seat, number: int) -> BlockRef:
+    return seat.final if seat.final.number == number else seat.client.block(number)
+
+
+def _put_on_record(writer: Writer, denial: ChainReplaced, *, between: tuple[Seat, Seat]) -> None:
+    nodes = " and ".join(seat.client.rpc.node for seat in between)
+    with writer.engine.begin() as connection:
+        new = two_chains(denial, detail=f"{nodes}: {denial}")
+        add_disagreement(connection, chain_id=writer.chain.id, new=new, now=writer.clock())
 
 
 def _read_final(this: Pass, *, panel: Panel) -> list[str]:
@@ -96,7 +130,7 @@ def _read_final(this: Pass, *, panel: Panel) -> list[str]:
     writer = this.belief.writer
     watches = _located(this, panel=panel)
     if watches is None:
-        return ["no node told where the windows begin"]
+        return ["too few nodes told where the windows begin"]
     unread = this.read(watches)
     for seat in panel.readers[:1]:
         try:
@@ -116,27 +150,37 @@ def _read_final(this: Pass, *, panel: Panel) -> list[str]:
 
 
 def _located(this: Pass, *, panel: Panel) -> Sequence[Watch] | None:
-    """The accounts whose window has begun; None where no node could be asked."""
+    """The accounts whose window has begun; None where too few nodes could be asked."""
     writer = this.belief.writer
-    for seat in panel.readers:
+    for seat in panel.readers_of(this.final):
+        witnesses = [each for each in panel.readers_of(this.final) if each is not seat]
+        if 1 + len(witnesses) < panel.rules.agreement:
+            return None
         try:
             return located_watches(
                 engine=writer.engine,
                 client=seat.client,
+                witnesses=[each.client for each in witnesses[: panel.rules.agreement - 1]],
                 chain=writer.chain.id,
                 final=this.final,
+                hashable=panel.rules.demands_hashes,
                 clock=writer.clock,
             )
+        except NodeError as error:
+            next(each for each in panel.readers if each.client.rpc.node == error.node).fail(error)
         except ChainError as error:
             seat.fail(error)
     return None
 
 
 def _too_few(panel: Panel) -> str:
-    needed = panel.rules.agreement
-    answered = len(panel.readers)
-    said = "; ".join(panel.failures) or "no node is configured"
-    return said if needed == 1 else f"{answered} of the {needed} nodes that have to agree answered: {said}"
+    needed, answered = panel.rules.agreement, len(panel.readers)
+    said = "; ".join(panel.failures)
+    if needed == 1:
+        return said or "no node is configured"
+    if answered >= needed:
+        return "; ".join(["the nodes disagree on what is final", *panel.failures])
+    return f"{answered} of the {needed} nodes that have to agree answered: {said}"
 
 
 def _unread(chain: Chain, *, failure: str) -> ReadReport:

@@ -32,6 +32,7 @@ def read_head(*, seat: Seat, writer: Writer, addresses: Collection[Address], fin
     with writer.engine.begin() as connection:
         accounts = coverage_store.record_accounts(connection, chain_id=chain_id, addresses=addresses)
     with reading(writer.engine) as connection:
+        before = provisional_store.provisional_blocks(connection, chain_id=chain_id)
         # Blocks that were read for other accounts are read anew for these.
         known = provisional_store.provisional_blocks(connection, chain_id=chain_id, accounts=accounts)
     first = max(final.number + 1, seat.head.number - HEAD_BLOCKS_MAX + 1)
@@ -42,6 +43,10 @@ def read_head(*, seat: Seat, writer: Writer, addresses: Collection[Address], fin
     demand_one_chain([*([final] if first == final.number + 1 else []), *kept, *new])
     transfers = _transfers(seat, chain_id=chain_id, addresses=addresses, blocks=new)
     with writer.engine.begin() as connection:
+        provisional_store.lock_head(connection, chain_id=chain_id)
+        if provisional_store.provisional_blocks(connection, chain_id=chain_id) != before:
+            # Another reader was faster: what it saw is as new, and the next pass looks again.
+            return
         _replace(connection, chain_id=chain_id, first=kept[0].number if kept else fork, fork=fork)
         if new:
             provisional_store.add_provisional(

@@ -81,13 +81,9 @@ class Panel:
     def failures(self) -> list[str]:
         return [*self.refused, *(seat.failure for seat in self.seats if seat.failure is not None)]
 
-    @property
-    def target(self) -> Seat | None:
-        """The one whose final block is read up to: so many of the first readers have it."""
-        chosen = self.readers[: self.rules.agreement]
-        if len(chosen) < self.rules.agreement:
-            return None
-        return min(chosen, key=lambda seat: seat.final.number)
+    def readers_of(self, final: BlockRef) -> list[Seat]:
+        """Those that have come so far."""
+        return [seat for seat in self.readers if seat.final.number >= final.number]
 
 
 @contextmanager
@@ -156,13 +152,19 @@ def _by_preference(seats: Sequence[Seat]) -> list[Seat]:
 
 
 def _hashable(engine: Engine, *, chain: Chain, seats: Sequence[Seat]) -> bool | None:
-    """Whether the chain's headers give their own hashes. Asked until one node has shown it."""
+    """Whether the chain's headers give their own hashes. Asked until one node has shown it.
+
+    That they don't is never settled: a node that alters its headers from the first day on would be believed
+    for ever.
+    """
     with reading(engine) as connection:
         known = reading_store.reading_of_chain(connection, chain.id).hashable
     final = min((seat.final.number for seat in seats), default=0)
-    if known is not None or final == 0:
+    if known or final == 0:
         return known
-    return can_be_hashed([seat.client for seat in seats], final)
+    numbers = [final] if known is False else sorted({final, max(1, final - 1), max(1, final // 2)})
+    found = can_be_hashed([seat.client for seat in seats], numbers)
+    return known if found is None else found
 
 
 def _record(
@@ -182,17 +184,12 @@ def _record(
                 connection, node_id=each.node.id, head=None, final=None, error=each.failure, now=clock()
             )
         rules = reading_store.reading_of_chain(connection, chain.id)
-        if hashable is not None and rules.hashable is None:
+        if hashable is not None and rules.hashable is not True:
             reading_store.set_hashable(connection, chain_id=chain.id, hashable=hashable)
-        for contradiction in contradictions:
-            new = NewDisagreement(
-                kind="chain",
-                blocks=Blocks(contradiction.number, contradiction.number),
-                detail=str(contradiction),
-                says=b"".join(contradiction.hashes),
-                answers=(),
-            )
-            add_disagreement(connection, chain_id=chain.id, new=new, now=clock())
+        for each in refused:
+            if each.contradicts is not None:
+                new = two_chains(each.contradicts, detail=each.failure)
+                add_disagreement(connection, chain_id=chain.id, new=new, now=clock())
         if seats and rules.stopped_at is not None:
             log.warning("a stopped chain is read on: a node agrees with the record", chain=str(chain.id))
             reading_store.resume_chain(connection, chain_id=chain.id)
@@ -201,6 +198,16 @@ def _record(
             log.error("chain stopped", chain=str(chain.id), reason=reason)
             reading_store.stop_chain(connection, chain_id=chain.id, reason=reason, now=clock())
         return reading_store.reading_of_chain(connection, chain.id)
+
+
+def two_chains(found: ChainReplaced, *, detail: str) -> NewDisagreement:
+    return NewDisagreement(
+        kind="chain",
+        blocks=Blocks(found.number, found.number),
+        detail=detail,
+        says=b"".join(sorted(found.hashes)),
+        answers=(),
+    )
 
 
 def _record_ends(engine: Engine, seats: Sequence[Seat], *, clock: Clock) -> None:

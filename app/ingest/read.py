@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from app.db import reading
 from app.ingest.answer import blocks_of
-from app.ingest.belief import Belief, NodesDisagree
+from app.ingest.belief import Belief, NodesDisagree, TooFewNodes
 from app.ingest.panel import Seat
 from app.ingest.plan import Part, parts_to_read
 from app.ingest.ranges import Blocks
@@ -21,6 +21,9 @@ from app.ingest.store.watches import Watch
 from chains.errors import ChainError
 from chains.evm.client import LogBatch
 from chains.types import BlockRef, ChainId
+
+# Of a long dispute not every range is named: the gaps are on record, range by range.
+REASONS_MAX = 20
 
 Progress = Callable[["ReadProgress"], None]
 
@@ -51,7 +54,8 @@ class Pass:
         """Read what is missing for these accounts. Returns why something is missing still."""
         parts = self._parts(watches)
         self._total = sum(part.size for part in parts)
-        return [reason for part in parts for reason in self._read_part(part)]
+        unread = [reason for part in parts for reason in self._read_part(part)]
+        return [*unread[:REASONS_MAX], *([] if len(unread) <= REASONS_MAX else ["and so on"])]
 
     def _parts(self, watches: Sequence[Watch]) -> list[Part]:
         writer = self.belief.writer
@@ -65,14 +69,17 @@ class Pass:
         """By the first node that can, from where the one before it failed."""
         left: Blocks | None = part.blocks
         unread: list[str] = []
-        for seat in self.belief.panel.readers:
-            # One may have failed when it was to confirm an answer; one that lags does not have the blocks.
-            if left is None or seat.failure is not None or seat.final.number < self.final.number:
-                continue
-            left = self._read_through(seat, part=part, left=left, unread=unread)
+        for seat in self.belief.panel.readers_of(self.final):
+            # One may have failed when it was to confirm an answer.
+            if left is not None and seat.failure is None and self._are_enough():
+                left = self._read_through(seat, part=part, left=left, unread=unread)
         if left is not None:
             unread.append(f"blocks {left.first}-{left.last} were not read")
         return unread
+
+    def _are_enough(self) -> bool:
+        panel = self.belief.panel
+        return len(panel.readers_of(self.final)) >= panel.rules.agreement
 
     def _read_through(self, seat: Seat, *, part: Part, left: Blocks, unread: list[str]) -> Blocks | None:
         """What is left when this node is done, or has failed."""
@@ -89,16 +96,18 @@ class Pass:
                         # Neither answer is stored. The rest of the range may be beyond dispute.
                         unread.append(str(error))
                     rest = Blocks(batch.last_block + 1, left.last) if batch.last_block < left.last else None
+        except TooFewNodes as error:
+            unread.append(str(error))
         except ChainError as error:
             seat.fail(error)
         return rest
 
     def _take(self, seat: Seat, *, part: Part, batch: LogBatch) -> None:
         """Hold an answer against its blocks, the other nodes and the receipts, and store it."""
-        hashable = bool(self.belief.panel.rules.hashable)
+        hashable = self.belief.panel.rules.demands_hashes
         blocks = blocks_of(seat.client, batch=batch, final=self.final, hashable=hashable)
-        believed = self.belief.believed(seat, part=part, batch=batch)
-        self.transfers += self.belief.writer.store(believed, part=part, blocks=blocks)
+        believed = self.belief.believed(seat, part=part, batch=batch, blocks=blocks)
+        self.transfers += self.belief.writer.store(believed, part=part)
         self._done += (batch.last_block - batch.first_block + 1) * len(part.addresses)
         self.progress(
             ReadProgress(

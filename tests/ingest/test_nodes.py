@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
@@ -19,25 +18,15 @@ from app.ingest.registry import ChainNotReadable, NewChain, check_chain, registe
 from app.ingest.store.chains import Node, nodes
 from app.migrations.models import metadata
 from app.resources import Outside
-from chains.devnode import DevNode
 from chains.types import Address, AssetId
 from tests.ingest import lies
+from tests.ingest.conftest import Proxies
 from tests.ingest.judge import demand_truth
 from tests.ingest.scene import AGREED_AT, DAY, LIMITS, Scene, covered, egress, stored
 from tests.support import faulty_proxy as faults
-from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
 
 KEY = "s3cr3tk3y0123456789"
 CONFIDED = f"/v3/{KEY}?token=tok{KEY}"
-
-Proxies = Callable[[], FaultyProxy]
-
-
-@pytest.fixture
-def proxies(node: DevNode) -> Iterator[Proxies]:
-    """As many proxies before the node as a test asks for."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(faulty_proxy(node))
 
 
 def nodes_of(scene: Scene) -> list[Node]:

@@ -35,7 +35,10 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDisagreement:
-    """`says` is what the two answers say, without what differs by chance, such as the ids of calls."""
+    """`says` is what tells this contradiction from another one of the same kind about the same first block.
+
+    It leaves out what differs each time the question is asked, such as the ids of calls and the range.
+    """
 
     kind: str
     blocks: Blocks
@@ -71,7 +74,7 @@ def add_disagreement(
     of_chain = sa.select(sa.func.count()).where(disagreement.c.chain_id == str(chain_id))
     if connection.execute(of_chain).scalar_one() >= KEPT_MAX:
         return
-    blocks = f"{new.kind} {new.blocks.first}-{new.blocks.last} ".encode()
+    blocks = f"{new.kind} {new.blocks.first} ".encode()
     row = {
         "id": new_id("dis", now=now),
         "chain_id": str(chain_id),
@@ -99,6 +102,17 @@ def add_disagreement(
     ]
     if sides:
         connection.execute(sa.insert(disagreement_answer), sides)
+
+
+def contradicted_nodes(connection: Connection, *, chain_id: ChainId, kind: str) -> frozenset[str]:
+    """The nodes whose answers are in disagreements of this kind."""
+    query = (
+        sa.select(disagreement_answer.c.node)
+        .join(disagreement, disagreement.c.id == disagreement_answer.c.disagreement_id)
+        .where(disagreement.c.chain_id == str(chain_id), disagreement.c.kind == kind)
+        .distinct()
+    )
+    return frozenset(connection.execute(query).scalars())
 
 
 def _kept(body: bytes) -> bytes | None:

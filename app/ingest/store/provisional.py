@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from app.ingest.ledger_model import provisional_block, provisional_transfer
+from app.ingest.model import chain
 from app.ingest.ranges import Blocks
 from chains.types import Address, BlockRef, ChainId, Hash32, Transfer
 
@@ -28,6 +29,13 @@ def provisional_blocks(
         BlockRef(number=row.number, hash=row.hash, time=row.time, parent_hash=row.parent_hash)
         for row in connection.execute(query.order_by(provisional_block.c.number))
     ]
+
+
+def lock_head(connection: Connection, *, chain_id: ChainId) -> None:
+    """One writer of these blocks at a time, until the transaction ends."""
+    connection.execute(
+        sa.select(chain.c.id).where(chain.c.id == str(chain_id)).with_for_update(key_share=True)
+    )
 
 
 def rewind(connection: Connection, *, chain_id: ChainId, first: int = 0, last: int | None = None) -> None:

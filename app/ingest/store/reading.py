@@ -20,13 +20,18 @@ REASON_CHARS_MAX = 1_000
 class ChainReading:
     """`agreement`: so many nodes have to give the same answer. Stopped: nothing is read or relied on.
 
-    `hashable`: its headers give their own hashes; None until a node has shown it.
+    `hashable`: its headers give their own hashes; None until a node has shown it or several have denied it.
     """
 
     agreement: int = 1
     hashable: bool | None = None
     stopped_at: datetime | None = None
     stopped_reason: str | None = None
+
+    @property
+    def demands_hashes(self) -> bool:
+        """Where nobody knows yet, a header that does not give its hash is refused."""
+        return self.hashable is not False
 
 
 def reading_of_chain(connection: Connection, chain_id: ChainId) -> ChainReading:
