@@ -91,6 +91,11 @@ class Writer:
             coverage_store.add_coverage(connection, chain_id=self.chain.id, read=coverage)
         return added
 
+    def sort(self) -> None:
+        """When a pass has brought something: whoever looks for an account need not look through it all."""
+        with self.engine.begin() as connection:
+            transfer_store.sort_accounts(connection, chain=self.chain.id)
+
 
 def blocks_of(client: EvmClient, *, batch: LogBatch, final: BlockRef, hashable: bool) -> ToldBlocks:
     """The blocks at the ends of a range and of its logs. A node that fell back behind them has none.
