@@ -1,4 +1,4 @@
-"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, and what was read.
+"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, assets.
 
 A block is its hash. A transfer is appended, never edited; its identity is chain, block hash and log index,
 which its key stands for: a final block has one hash.
@@ -11,13 +11,12 @@ import sqlalchemy as sa
 
 from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcMicros, UtcTime
 from app.ingest.keys import CHAIN_NUMBER_MAX
-from app.tables import at_least, define_table, not_blank, one_of
+from app.tables import at_least, define_table, not_blank
 
-COVERAGE_KINDS = ("erc20",)
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _chain_id(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
+def chain_id_column(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
     """`through_other`: another reference of the row already leads to the chain."""
     references = [] if through_other else [sa.ForeignKey("chain.id")]
     return sa.Column("chain_id", sa.Text, *references, primary_key=primary_key, nullable=False)
@@ -53,7 +52,7 @@ chain = define_table(
 chain_node = define_table(
     "chain_node",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(),
+    chain_id_column(),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -71,7 +70,7 @@ chain_node = define_table(
 # Final blocks: of each number there is one, which keeps two writers from recording two.
 block = define_table(
     "block",
-    _chain_id(primary_key=True),
+    chain_id_column(primary_key=True),
     sa.Column("hash", HashColumn, nullable=False),
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("time", sa.BigInteger, nullable=False),
@@ -124,66 +123,32 @@ transfer_unsorted = define_table(
 # Contracts that emitted a recorded transfer: looking through all transfers for them would take for ever.
 emitter = define_table(
     "emitter",
-    _chain_id(primary_key=True),
+    chain_id_column(primary_key=True),
     sa.Column("contract", AddressColumn, primary_key=True),
 )
 
-watch = define_table(
-    "watch",
-    _chain_id(primary_key=True),
-    sa.Column("address", AddressColumn, primary_key=True),
-    sa.Column("since_time", sa.BigInteger, nullable=False),
-    sa.Column("created_at", UtcTime, nullable=False),
-    at_least("since_time", 0),
-)
-
-# A time at which a window starts. Reading the chain finds the first block at or after it and the one before.
-time_mark = define_table(
-    "time_mark",
-    _chain_id(primary_key=True),
-    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("first_block", sa.BigInteger, nullable=True),
-    at_least("time", 0),
-    at_least("first_block", 0),
-)
-
-# One row for each range that was read whole. What no row covers is a gap, whatever the reason.
-coverage = define_table(
-    "coverage",
-    sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(through_other=True),
-    sa.Column("address", AddressColumn, nullable=False),
-    sa.Column("first_block", sa.BigInteger, nullable=False),
-    sa.Column("first_hash", HashColumn, nullable=False),
-    sa.Column("last_block", sa.BigInteger, nullable=False),
-    sa.Column("last_hash", HashColumn, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("read_at", UtcTime, nullable=False),
-    sa.Column("answers", CanonicalJson, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "first_hash"], ["block.chain_id", "block.hash"]),
-    sa.ForeignKeyConstraint(["chain_id", "last_hash"], ["block.chain_id", "block.hash"]),
-    at_least("first_block", 0),
-    sa.CheckConstraint("last_block >= first_block", name="last_block"),
-    one_of("kind", COVERAGE_KINDS),
-    sa.Index(None, "chain_id", "address", "first_block"),
-)
-
-cursor = define_table(
-    "cursor",
-    _chain_id(primary_key=True, through_other=True),
-    sa.Column("address", AddressColumn, primary_key=True),
-    sa.Column("next_block", sa.BigInteger, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "address"], ["watch.chain_id", "watch.address"]),
-    at_least("next_block", 0),
+# Who may store what he reads of a chain. The epoch rises with each holder, so that one who slept through the
+# end of his lease is told from the one who has it now. `asked_until`: somebody waits to go first.
+# Passes over the chain are counted as they are wanted, so that who wanted one can tell when it has been made.
+chain_lease = define_table(
+    "chain_lease",
+    chain_id_column(primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("asked_until", UtcTime, nullable=True),
+    sa.Column("passes_wanted", sa.BigInteger, nullable=False),
+    sa.Column("passes_made", sa.BigInteger, nullable=False),
+    at_least("epoch", 0),
+    at_least("passes_wanted", 0),
+    sa.CheckConstraint("passes_made BETWEEN 0 AND passes_wanted", name="passes_made"),
 )
 
 # Decimals and code are pinned when the asset is registered. The id is CAIP-19 in lower case.
 asset = define_table(
     "asset",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(),
+    chain_id_column(),
     sa.Column("contract", AddressColumn, nullable=True),
     sa.Column("symbol", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -210,7 +175,7 @@ asset = define_table(
 # and compared, and never an identity. NULL: it answered nothing that can be read.
 token = define_table(
     "token",
-    _chain_id(primary_key=True),
+    chain_id_column(primary_key=True),
     sa.Column("contract", AddressColumn, primary_key=True),
     sa.Column("symbol", sa.Text, nullable=True),
     sa.Column("decimals", sa.Integer, nullable=True),

@@ -44,8 +44,8 @@ def rowid(name: str, *, check: str) -> sa.Column[Any]:
     return _column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), check, nullable=False)
 
 
-def boolean(name: str) -> sa.Column[Any]:
-    return _column(name, sa.Boolean(), None, nullable=False)
+def boolean(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return _column(name, sa.Boolean(), None, nullable=nullable)
 
 
 def blob(name: str, *, nullable: bool = False) -> sa.Column[Any]:

@@ -7,7 +7,7 @@ neither logs nor JSON-RPC: what a part is, and how it is fetched, is the caller'
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -87,7 +87,7 @@ def read_ahead(
     size_of: SizeOf[T],
     learnt: LearntSize,
     ahead: int,
-) -> Iterator[T]:
+) -> Generator[T]:
     """What `fetch` returns for adjoining parts of the range, in order, `ahead` of them under way at once.
 
     Raises the node's error where even one block can't be answered. Closing the iterator stops the threads:

@@ -7,12 +7,12 @@ BadAnswer that names the node. It knows nothing of debts, and decides nothing ab
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chains.errors import BadAnswer, NodeError, WrongChain
+from chains.errors import BadAnswer, NodeError, RpcError, WrongChain
 from chains.evm import encoding
 from chains.evm.ahead import read_ahead
 from chains.evm.blocks import (
@@ -25,8 +25,9 @@ from chains.evm.blocks import (
 )
 from chains.evm.encoding import BadEncoding
 from chains.evm.fastlogs import LogReader
-from chains.evm.logrows import LogRow, Logs, merge
+from chains.evm.logmerge import Logs, merge
 from chains.evm.ranges import LearntSize, RangeSize
+from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     MalformedLog,
     OtherLog,
@@ -41,6 +42,7 @@ from chains.rpc import RpcAnswer, RpcClient
 from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality, Hash32
 
 BATCH_CALLS_MAX = 50
+VERSION_CHARS_MAX = 200
 # Every block has transfers of somebody: the first answer should not be the largest of all.
 WHOLE_CHAIN = RangeSize(blocks=50)
 
@@ -112,14 +114,31 @@ class EvmClient:
 
     def finalized(self, finality: Finality) -> BlockRef:
         """The newest block that counts as final. The genesis block always does."""
-        if finality.confirmations is not None:
-            return self.block(max(0, self.head().number - finality.confirmations))
+        return self.ends(finality)[1]
+
+    def ends(self, finality: Finality) -> tuple[BlockRef, BlockRef]:
+        """The head, and the newest block that counts as final."""
+        if finality.confirmations is None:
+            final, head = self._final_and_head()
+            return head, final
+        head = self.head()
+        return head, self.block(max(0, head.number - finality.confirmations))
+
+    def _final_and_head(self) -> tuple[BlockRef, BlockRef]:
         # In one batch, so that the head is not older than what is called final.
-        final, head = self.rpc.batch([_block_call("finalized"), _block_call("latest")])
-        block = self._parse_block(final, None)
-        if block.number > self._parse_block(head, None).number:
-            raise BadAnswer(node=self.rpc.node, detail=f"calls block {block.number}, above its head, final")
-        return block
+        answers = self.rpc.batch([_block_call("finalized"), _block_call("latest")])
+        final, head = (self._parse_block(answer, None) for answer in answers)
+        if final.number > head.number:
+            raise BadAnswer(node=self.rpc.node, detail=f"calls block {final.number}, above its head, final")
+        return final, head
+
+    def client_version(self) -> str:
+        """What the node says it is (web3_clientVersion), cut to a printable length; empty if it won't say."""
+        try:
+            said = self.rpc.call("web3_clientVersion").result
+        except RpcError:
+            return ""
+        return "".join(each for each in str(said)[:VERSION_CHARS_MAX] if each.isprintable())
 
     def block(self, number: int) -> BlockRef:
         return self.block_answer(number).block
@@ -219,7 +238,7 @@ class EvmClient:
         size: RangeSize | None = None,
         ahead: int = 2,
         learnt: LearntSize | None = None,
-    ) -> Iterator[LogBatch]:
+    ) -> Generator[LogBatch]:
         """The same over any range: adjoining parts in order, the next ones asked for while one is stored.
 
         `accounts` None asks for every Transfer of the chain. `learnt` holds the size of a request before

@@ -18,7 +18,8 @@ from chains import jsonrpc
 from chains.errors import ChainError
 from chains.evm import encoding
 from chains.evm.encoding import BLOCK_NUMBER_MAX
-from chains.evm.logrows import LogRow, Logs, in_order, merge, of_parsed, told_times
+from chains.evm.logmerge import Logs, in_order, merge, of_parsed, told_times
+from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     LOG_INDEX_MAX,
     TRANSFER_TOPIC,

@@ -31,8 +31,8 @@ _SIZES = (
     re.compile(r"\b(?P<size>[0-9][0-9,_]{0,12})(?P<thousands>k)?[\s-]*blocks?\b", re.IGNORECASE),
     re.compile(r"\bblock range[^0-9]{0,30}(?P<size>[0-9][0-9,_]{0,12})(?P<thousands>k)?\b", re.IGNORECASE),
 )
-# The method is not there, or the request is not JSON-RPC: a smaller range changes nothing.
-_HOPELESS_CODES = frozenset({-32700, -32601})
+# The request is not JSON-RPC: a smaller range changes nothing. Nor does it where the method is not there.
+_PARSE_ERROR = -32700
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class LearntSize:
 def may_shrink(error: ChainError) -> bool:
     """Whether the same question over fewer blocks may be answered."""
     if isinstance(error, RpcError):
-        return error.code not in _HOPELESS_CODES
+        return error.code != _PARSE_ERROR and not error.method_is_missing
     return isinstance(error, NodeTimeout | AnswerTooLarge)
 
 

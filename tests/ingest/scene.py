@@ -21,10 +21,12 @@ from app.db import reading
 from app.debts.parties import Actor, NewAccount, NewParty, bind_account, record_party
 from app.debts.recording import NewDebt, NewInstallment, record_debt
 from app.debts.terms import Basis, Debt
-from app.ingest.follow import follow_chain, no_progress
-from app.ingest.model import block, chain, coverage, transfer
+from app.ingest.answer import Writer
+from app.ingest.follow import ReadReport, follow_chain, no_progress
+from app.ingest.ledger_model import account_set_member, coverage
+from app.ingest.model import block, chain, transfer
 from app.ingest.ranges import Blocks, merged
-from app.ingest.read import Progress, ReadReport
+from app.ingest.read import Progress
 from app.ingest.registry import NewChain, register_asset, store_chain
 from app.ingest.store.chains import Chain
 from app.resources import Operator, Outside
@@ -159,7 +161,11 @@ def stored(engine: Engine) -> set[Moved]:
 
 def covered(engine: Engine, address: Address) -> list[Blocks]:
     """What the database says was read for an account, as few ranges as possible."""
-    query = sa.select(coverage.c.first_block, coverage.c.last_block).where(coverage.c.address == address)
+    query = (
+        sa.select(coverage.c.first_block, coverage.c.last_block)
+        .join(account_set_member, account_set_member.c.digest == coverage.c.accounts)
+        .where(account_set_member.c.address == address)
+    )
     with reading(engine) as connection:
         return merged(Blocks(first, last) for first, last in connection.execute(query))
 
@@ -227,17 +233,21 @@ class Scene:
 
     # -- in the ledger
 
-    def through(self, *urls: str, limits: RpcLimits = LIMITS) -> Scene:
-        """The same ledger, reading through these nodes from now on."""
-        new = NewChain(chain=self.chain, rpc_urls=urls)
+    def through(self, *urls: str, limits: RpcLimits = LIMITS, agreement: int = 1, permille: int = 0) -> Scene:
+        """The same ledger, reading through these nodes from now on; no receipts are looked at by chance."""
+        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement)
         with self.engine.begin() as connection:
             store_chain(connection, new=new, now=self.clock())
-        return replace(self, outside=Outside(egress=egress(urls), limits=limits))
+        outside = Outside(egress=egress(urls), limits=limits, receipts_permille=permille)
+        return replace(self, outside=outside)
 
     def follow(self, progress: Progress = no_progress) -> ReadReport:
         return follow_chain(
             engine=self.engine, chain=self.chain, outside=self.outside, clock=self.clock, progress=progress
         )
+
+    def writer(self) -> Writer:
+        return Writer(engine=self.engine, chain=self.chain, clock=self.clock)
 
     def record_debt(self, *, agreed_at: int = AGREED_AT, reference: str = "LOAN-1") -> Debt:
         new = NewDebt(

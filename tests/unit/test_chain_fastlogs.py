@@ -14,7 +14,8 @@ from chains import jsonrpc
 from chains.errors import ChainError
 from chains.evm import fastlogs
 from chains.evm.fastlogs import LogReader
-from chains.evm.logrows import LogRow, Logs, merge
+from chains.evm.logmerge import Logs, merge
+from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     TRANSFER_TOPIC,
     MalformedLog,

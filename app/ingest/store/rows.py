@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.columns import UtcTime
 from app.db_errors import problem_of
 from app.ingest.keys import LOG_BITS, key_of
-from chains.evm.logrows import LogRow
+from chains.evm.rows import LogRow
 from chains.types import BlockRef, ChainId
 
 # So many rows are in memory a second time.

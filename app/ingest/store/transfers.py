@@ -18,7 +18,7 @@ from app.ingest.store import accounts as account_store
 from app.ingest.store.accounts import Keys, keys_of_accounts
 from app.ingest.store.rows import insert_rows, missing_block
 from chains.errors import ChainError
-from chains.evm.logrows import LogRow
+from chains.evm.rows import LogRow, row_of_transfer
 from chains.types import AccountId, Address, BlockRef, ChainId, Hash32, Transfer
 
 
@@ -94,7 +94,7 @@ def add_answer(
 ) -> int:
     """The same for finished values, whose blocks have to be those on record."""
     _demand_hashes(connection, chain_id=chain_id, transfers=transfers)
-    rows = sorted({_row(each) for each in transfers})
+    rows = sorted({row_of_transfer(each) for each in transfers})
     return add_rows(connection, chain=chain_id, accounts=addresses, blocks=blocks, rows=rows, now=now)
 
 
@@ -106,7 +106,7 @@ def add_transfers(connection: Connection, *, transfers: Iterable[Transfer], now:
     added = 0
     for chain_id, of_chain in by_chain.items():
         _demand_hashes(connection, chain_id=chain_id, transfers=of_chain)
-        for row in sorted({_row(value) for value in of_chain}):
+        for row in sorted({row_of_transfer(value) for value in of_chain}):
             added += add_rows(
                 connection,
                 chain=chain_id,
@@ -293,18 +293,6 @@ def _with_block(chain_id: ChainId) -> sa.Select[tuple[object, ...]]:
     number = transfer.c.key.op(">>")(sa.literal(LOG_BITS, sa.Integer)).op("&")(BLOCK_NUMBER_MAX)
     of_transfer = sa.and_(block.c.chain_id == str(chain_id), block.c.number == number)
     return sa.select(transfer, block.c.hash, block.c.time).join(block, of_transfer, isouter=True)
-
-
-def _row(value: Transfer) -> LogRow:
-    return (
-        value.block.number,
-        value.log_index,
-        value.tx_hash,
-        value.contract,
-        value.sender,
-        value.recipient,
-        value.amount_units.to_bytes(32, "big"),
-    )
 
 
 def _recorded_row(row: Row[tuple[object, ...]]) -> LogRow:

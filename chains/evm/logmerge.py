@@ -1,8 +1,4 @@
-"""Transfers as plain rows, in the form that is stored: fast to make, to sort and to hand on. Pure.
-
-A row is a tuple of integers and bytes and nothing else: a reading of a whole chain makes one for each of its
-transfers, and what is checked about one is checked before it is made.
-"""
+"""What answers about logs come to: rows in chain order, each once, and the blocks they lie in. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +10,9 @@ from operator import lt
 from chains.evm import encoding
 from chains.evm.blocks import BLOCK_TIME_MAX
 from chains.evm.encoding import BadEncoding
+from chains.evm.rows import LogRow, row_of_log
 from chains.evm.transfers import MalformedLog, OtherLog, ParsedLogs, RawTransferLog, merge_logs
 from chains.types import Hash32
-
-# Block number, log index, transaction hash, contract, sender, recipient, and the amount as 32 bytes.
-LogRow = tuple[int, int, bytes, bytes, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,20 +89,8 @@ def of_parsed(parsed: ParsedLogs, *, told: Iterable[tuple[str, object]]) -> Logs
     """What the strict reader found, in the form of this one."""
     logs: list[RawTransferLog | OtherLog] = [*parsed.logs, *parsed.others]
     return Logs(
-        rows=[_row(log) for log in parsed.logs],
+        rows=[row_of_log(log) for log in parsed.logs],
         others=parsed.others,
         block_hashes={log.block_number: log.block_hash for log in logs},
         block_times=told_times((int(number, 16), time) for number, time in told),
-    )
-
-
-def _row(log: RawTransferLog) -> LogRow:
-    return (
-        log.block_number,
-        log.log_index,
-        bytes(log.tx_hash),
-        bytes(log.contract),
-        bytes(log.sender),
-        bytes(log.recipient),
-        log.amount_units.to_bytes(32, "big"),
     )
