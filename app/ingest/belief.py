@@ -168,10 +168,15 @@ def _asked(seat: Seat, *, part: Part, batch: LogBatch, numbers: Sequence[int]) -
             size=seat.size,
         )
         answer = joined(list(batches))
-        return [_Answer(seat, answer, tuple(seat.client.blocks(numbers)))]
+        return [_Answer(seat, answer, _witnessed(seat, numbers))]
     except NodeError as error:
         seat.fail(error)
         return []
+
+
+def _witnessed(seat: Seat, numbers: Sequence[int]) -> tuple[BlockRef, ...]:
+    """What a node says of these blocks, after it has answered: null where it has fallen behind them."""
+    return tuple(seat.client.blocks(numbers))
 
 
 def _no_agreement(answers: Sequence[_Answer], *, needed: int) -> ChainError:
