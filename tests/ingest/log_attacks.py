@@ -11,8 +11,8 @@ from app.ingest.agree import Count, Vote, said_by
 from app.ingest.store import transfers as transfer_store
 from app.ingest.store.transfers import TransfersDisagree
 from chains.errors import BadAnswer, NodeError
-from chains.evm.client import EvmClient
-from chains.evm.fastlogs import LogBatch, LogRow
+from chains.evm.client import EvmClient, LogBatch
+from chains.evm.rows import LogRow
 from chains.evm.transfers import transfer_filters
 from chains.rpc import RpcAnswer, RpcClient
 from chains.types import Address, Hash32
@@ -109,6 +109,7 @@ def gullible(without: str) -> SwitchOff:
             block_hashes={int(log["blockNumber"], 16): Hash32.parse(log["blockHash"]) for log in logs},
             block_times={},
             answers=tuple(answers),
+            digests=tuple(bytes(32) for _ in answers),
         )
 
     return lambda patch: patch.setattr(EvmClient, "log_ranges", log_ranges)

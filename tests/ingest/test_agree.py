@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ingest.agree import Vote, count_votes, differing_blocks, joined, said_by, said_of
-from chains.evm.fastlogs import LogBatch, LogRow
+from chains.evm.client import LogBatch
+from chains.evm.rows import LogRow
 from chains.evm.transfers import NotTransfer, OtherLog
 from chains.types import Address, Hash32
 
@@ -53,6 +54,7 @@ def batches(draw: st.DrawFn) -> LogBatch:
         block_hashes={number: digest(number + 100 * (number in forks)) for number in numbers},
         block_times={},
         answers=(),
+        digests=(),
     )
 
 
