@@ -12,9 +12,11 @@ import uvicorn
 
 from app.cli.local import open_resources
 from app.cli.output import configure_logs, err, plain_errors
+from app.db import reading
 from app.errors import EnvironmentProblem
 from app.main import create_app, sealing_tools
 from app.resources import Resources
+from app.roles import standing
 from app.tenants.service import first_start
 from app.worker.loop import running, work_once
 
@@ -40,11 +42,32 @@ def serve(
             _print_first_key(resources)
             where = listener.getsockname()
             err.print(f"Serving on http://{where[0]}:{where[1]} (OpenAPI at /docs)", markup=False)
-            config = uvicorn.Config(create_app(resources), log_level="warning", access_log=False)
+            served = create_app(resources, with_worker=_may_work(resources))
+            config = uvicorn.Config(served, log_level="warning", access_log=False)
             for number in (signal.SIGINT, signal.SIGTERM):
                 # The server ends in order and then raises the signal again: what is left is ours to close.
                 signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _may_work(resources: Resources) -> bool:
+    """Whether the database lets this process read and seal too. Says so where that or its guard is off."""
+    with reading(resources.engine) as connection:
+        user = standing(connection)
+    if user is None:
+        return True
+    if not user.bound:
+        err.print(
+            f"The database user {user.user} sees the rows of all tenants: only the queries keep them apart. "
+            "docs/settings.md tells how the database does so too.",
+            markup=False,
+        )
+    elif not user.works:
+        err.print(
+            f"The database user {user.user} may not read chains or seal: run `quittance worker` for that.",
+            markup=False,
+        )
+    return user.works
 
 
 def _listener(address: tuple[str, int]) -> socket.socket:

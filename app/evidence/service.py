@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,7 @@ from app.assessment.service import Question, find_debt, load_facts, locate_windo
 from app.assessment.values import Facts, Grade
 from app.audit.log import append
 from app.clock import Clock
-from app.db import reading
+from app.db import for_tenant, reading
 from app.debts.parties import Actor
 from app.errors import Conflict, Fault, InvalidInput, NotFound, QuittanceError
 from app.evidence import store
@@ -142,6 +142,7 @@ def cancel_evidence(connection: Connection, *, tenant_id: str, evidence_id: str)
 def seal(*, row: Evidence, tools: SealingTools) -> None:
     """Build, check and record one bundle. What goes wrong is recorded in the row, in a plain sentence."""
     folder = tools.folder / row.id
+    tools = replace(tools, engine=for_tenant(tools.engine, tenant_id=row.tenant_id))
     try:
         # Left by an interrupted sealing: no row vouches for it.
         shutil.rmtree(folder, ignore_errors=True)
