@@ -12,6 +12,7 @@ from hypothesis import settings
 from chains.devnode import DevNode
 from tests.support.anvil import anvil
 from tests.support.postgres import fresh_database, postgres_server
+from tests.support.roles import Logins, copy_with_roles, migrated_with_roles
 from tools import get_anvil
 
 REAL_BLOCKS = "QUITTANCE_REAL_BLOCKS"
@@ -54,6 +55,20 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
     """The URL of a fresh empty PostgreSQL database."""
     with fresh_database(postgres_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def roles_template(postgres_url: str) -> Iterator[Logins]:
+    """A migrated PostgreSQL database with roles of this run's own. Connect to a copy: ask for `logins`."""
+    with migrated_with_roles(postgres_url) as made:
+        yield made
+
+
+@pytest.fixture
+def logins(roles_template: Logins, postgres_url: str) -> Iterator[Logins]:
+    """A migrated PostgreSQL database of this test's own, and who may log in to it."""
+    with copy_with_roles(roles_template, server_url=postgres_url) as copied:
+        yield copied
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""PostgreSQL keeps tenants apart by itself: three roles, what each may do, and a policy on each tenant's rows.
+"""PostgreSQL keeps tenants apart by itself: three roles, what each may do, and a policy on tenants' rows.
 
 SQLite has neither roles nor policies; there nothing changes. docs/decisions/0009-row-level-security.md
 """
