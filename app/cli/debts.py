@@ -107,6 +107,11 @@ def evidence(debt_id: str, as_json: AsJson = False) -> None:
 
 
 def _print_evidence(sealed: dict[str, Any], *, paths: dict[str, str], as_json: bool) -> None:
+    if sealed["state"] == "queued":
+        err.print(
+            f"{sealed['id']} waits for `quittance worker`: this database user may not seal.", markup=False
+        )
+        raise typer.Exit(NEGATIVE)
     if sealed["state"] != "sealed":
         err.print(f"Not sealed: {sealed['failure']}", style="red", markup=False)
         raise typer.Exit(NEGATIVE)

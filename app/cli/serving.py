@@ -39,10 +39,11 @@ def serve(
         configure_logs(resources.settings.log_format)
         address = (host or resources.settings.host, resources.settings.port if port is None else port)
         with _listener(address) as listener:
+            works = _may_work(resources)
             _print_first_key(resources)
             where = listener.getsockname()
             err.print(f"Serving on http://{where[0]}:{where[1]} (OpenAPI at /docs)", markup=False)
-            served = create_app(resources, with_worker=_may_work(resources))
+            served = create_app(resources, with_worker=works)
             config = uvicorn.Config(served, log_level="warning", access_log=False)
             for number in (signal.SIGINT, signal.SIGTERM):
                 # The server ends in order and then raises the signal again: what is left is ours to close.
