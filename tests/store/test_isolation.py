@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.audit.log import LogNotInSight, replay
 from app.audit.model import audit_entry, audit_head, audit_payload
-from app.db import for_tenant, make_engine, reading
+from app.db import for_tenant, reading
 from app.db_errors import DatabaseUnwritable
 from app.evidence import store as evidence_store
 from app.evidence.model import evidence
@@ -25,18 +24,11 @@ from app.tenants.model import api_key, idempotency_key
 from app.tenants.service import authenticate, create_key
 from tests.store.two_tenants import GUARDED, NOW, OURS, THEIRS, WRITTEN, fill, insert, record, row_of
 from tests.support.postgres import fresh_database
-from tests.support.roles import Logins, copy_with_roles
+from tests.support.roles import Logins, copy_with_roles, opened
 
 DEADLINE_SECONDS = 60
 # A worker has nothing to do with requests answered before.
 NOT_THE_WORKERS = {"idempotency_key"}
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Engine]:
-    engine = make_engine(url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.engine import Connection, Engine
 
-from app.db import current_revision, head_revision, make_engine, reading, upgrade
+from app.db import current_revision, head_revision, reading, upgrade
 from app.db_errors import DatabaseUnwritable
 from app.migrations.models import metadata
 from app.migrations.roles import RolesNotReady, creation_sql, role_names
@@ -21,7 +20,15 @@ from app.roles import Standing, standing
 from app.settings import Settings
 from tests.store.two_tenants import GUARDED
 from tests.support.postgres import fresh_database
-from tests.support.roles import Logins, administer, give_passwords, logged_in, logins, own_prefix
+from tests.support.roles import (
+    Logins,
+    administer,
+    give_passwords,
+    logged_in,
+    logins,
+    opened,
+    own_prefix,
+)
 
 OWN_ROWS = "(tenant_id = NULLIF(current_setting('app.tenant'::text, true), ''::text))"
 A, W, R, D = "INSERT", "UPDATE", "SELECT", "DELETE"
@@ -61,13 +68,6 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     "cursor": ({R}, {R, A, W}),
     "alembic_version": ({R}, {R}),
 }
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Engine]:
-    engine = make_engine(url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

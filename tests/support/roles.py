@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
-from app.db import upgrade
+from app.db import make_engine, upgrade
 from app.migrations.roles import role_names
 from tests.support.clone import clone_postgres
 from tests.support.postgres import fresh_database
@@ -59,6 +60,15 @@ def own_prefix(server_url: str) -> Iterator[str]:
     administer(
         server_url, *(f"DROP ROLE IF EXISTS {name}" for name in (roles.app, roles.worker, roles.migrator))
     )
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    engine = make_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def give_passwords(server_url: str, *, prefix: str) -> None:
