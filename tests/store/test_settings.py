@@ -61,7 +61,8 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("PORT", "s3cret"), ("PORT", "65536"), ("LOG_FORMAT", "s3cret"), ("MAX_UPLOAD_BYTES", "0"),
-        ("ROLE_PREFIX", "s3cret;"), ("FOLLOW_SECONDS", "0"), ("FOLLOW_SECONDS", "nan"), ("OPERATOR_NAME", "s3cret" * 40),
+        ("ROLE_PREFIX", "s3cret;"), ("FOLLOW_SECONDS", "0"), ("FOLLOW_SECONDS", "nan"),
+        ("OPERATOR_NAME", "s3cret" * 40),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_variable_only(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
