@@ -41,10 +41,14 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What reaching a node takes: where it may go, and what one request may cost."""
+    """What reaching a node takes: where it may go, what one request may cost, how far it is believed.
+
+    Of a thousand blocks so many are held against their bloom and receipts, for logs that a node hides.
+    """
 
     egress: EgressPolicy
     limits: RpcLimits
+    receipts_permille: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,11 @@ def build_resources(
     return Resources(
         settings=settings,
         engine=engine,
-        outside=Outside(egress=egress, limits=limits or RpcLimits()),
+        outside=Outside(
+            egress=egress,
+            limits=limits or RpcLimits(),
+            receipts_permille=settings.receipts_check_permille,
+        ),
         operator=Operator(name=settings.operator_name, relation=settings.operator_relation),
         clock=clock,
     )

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     follow_seconds: float = Field(default=5, gt=0, le=3600)
     """How often the embedded worker looks for new blocks."""
 
+    receipts_check_permille: int = Field(default=10, ge=0, le=1000)
+    """Of a thousand blocks that are read, so many are held against their bloom and their receipts."""
+
     @field_validator("egress_allow", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:

@@ -15,8 +15,8 @@ from app.cli.local import open_local_api, open_resources
 from app.cli.output import ENVIRONMENT, configure_logs, err, out, plain_errors, print_json
 from app.db import reading
 from app.errors import Fault, InvalidInput
-from app.ingest.follow import follow_chain
-from app.ingest.read import ReadProgress, ReadReport
+from app.ingest.follow import ReadReport, follow_chain
+from app.ingest.read import ReadProgress
 from app.ingest.store.chains import chains as configured_chains
 
 chains = typer.Typer(no_args_is_help=True, help="Chains and the nodes they are read through.")

@@ -11,9 +11,9 @@ from app.clock import Clock
 from app.db import reading
 from app.ingest.order import demand_one_chain
 from app.ingest.store import blocks as block_store
-from app.ingest.store import coverage as coverage_store
+from app.ingest.store import watches as watch_store
 from app.ingest.store.chains import Chain
-from app.ingest.store.coverage import Watch
+from app.ingest.store.watches import Watch
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient
 from chains.types import BlockRef, ChainId
@@ -38,7 +38,7 @@ def located_watches(
 ) -> list[Watch]:
     """The watches whose start is final. The blocks around each start are searched for once and stored."""
     with reading(engine) as connection:
-        times = coverage_store.unlocated_times(connection, chain)
+        times = watch_store.unlocated_times(connection, chain)
     for time in times:
         first = client.first_block_at_or_after(time, low=0, high=final.number)
         if first is None:
@@ -46,9 +46,9 @@ def located_watches(
         around = _around(client, first=first.number, time=time, final=final)
         with engine.begin() as connection:
             block_store.add_blocks(connection, chain_id=chain, blocks=around, now=clock())
-            coverage_store.locate_time(connection, chain_id=chain, time=time, first_block=first.number)
+            watch_store.locate_time(connection, chain_id=chain, time=time, first_block=first.number)
     with reading(engine) as connection:
-        watches = coverage_store.watches(connection, chain)
+        watches = watch_store.watches(connection, chain)
     return [watch for watch in watches if watch.first_block is not None]
 
 

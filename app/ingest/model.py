@@ -1,4 +1,4 @@
-"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, and what was read.
+"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, assets.
 
 A block is its hash. A transfer is appended, never edited; its identity is chain, block hash and log index.
 Block times are whole seconds since 1970, as the producer set them.
@@ -9,12 +9,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcTime
-from app.tables import at_least, define_table, not_blank, one_of
-
-COVERAGE_KINDS = ("erc20",)
+from app.tables import at_least, define_table, not_blank
 
 
-def _chain_id(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
+def chain_id_column(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
     """`through_other`: another reference of the row already leads to the chain."""
     references = [] if through_other else [sa.ForeignKey("chain.id")]
     return sa.Column("chain_id", sa.Text, *references, primary_key=primary_key, nullable=False)
@@ -46,7 +44,7 @@ chain = define_table(
 chain_node = define_table(
     "chain_node",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(),
+    chain_id_column(),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -63,7 +61,7 @@ chain_node = define_table(
 
 block = define_table(
     "block",
-    _chain_id(primary_key=True),
+    chain_id_column(primary_key=True),
     sa.Column("hash", HashColumn, primary_key=True),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("time", sa.BigInteger, nullable=False),
@@ -77,7 +75,7 @@ block = define_table(
 
 transfer = define_table(
     "transfer",
-    _chain_id(primary_key=True, through_other=True),
+    chain_id_column(primary_key=True, through_other=True),
     sa.Column("block_hash", HashColumn, primary_key=True),
     sa.Column("log_index", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("block_number", sa.BigInteger, nullable=False),
@@ -96,62 +94,11 @@ transfer = define_table(
     sa.Index(None, "chain_id", "sender", "block_number"),
 )
 
-watch = define_table(
-    "watch",
-    _chain_id(primary_key=True),
-    sa.Column("address", AddressColumn, primary_key=True),
-    sa.Column("since_time", sa.BigInteger, nullable=False),
-    sa.Column("created_at", UtcTime, nullable=False),
-    at_least("since_time", 0),
-)
-
-# A time at which a window starts. Reading the chain finds the first block at or after it and the one before.
-time_mark = define_table(
-    "time_mark",
-    _chain_id(primary_key=True),
-    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("first_block", sa.BigInteger, nullable=True),
-    at_least("time", 0),
-    at_least("first_block", 0),
-)
-
-# One row for each range that was read whole. What no row covers is a gap, whatever the reason.
-coverage = define_table(
-    "coverage",
-    sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(through_other=True),
-    sa.Column("address", AddressColumn, nullable=False),
-    sa.Column("first_block", sa.BigInteger, nullable=False),
-    sa.Column("first_hash", HashColumn, nullable=False),
-    sa.Column("last_block", sa.BigInteger, nullable=False),
-    sa.Column("last_hash", HashColumn, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("read_at", UtcTime, nullable=False),
-    sa.Column("answers", CanonicalJson, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "first_hash"], ["block.chain_id", "block.hash"]),
-    sa.ForeignKeyConstraint(["chain_id", "last_hash"], ["block.chain_id", "block.hash"]),
-    at_least("first_block", 0),
-    sa.CheckConstraint("last_block >= first_block", name="last_block"),
-    one_of("kind", COVERAGE_KINDS),
-    sa.Index(None, "chain_id", "address", "first_block"),
-)
-
-cursor = define_table(
-    "cursor",
-    _chain_id(primary_key=True, through_other=True),
-    sa.Column("address", AddressColumn, primary_key=True),
-    sa.Column("next_block", sa.BigInteger, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "address"], ["watch.chain_id", "watch.address"]),
-    at_least("next_block", 0),
-)
-
 # Decimals and code are pinned when the asset is registered. The id is CAIP-19 in lower case.
 asset = define_table(
     "asset",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(),
+    chain_id_column(),
     sa.Column("contract", AddressColumn, nullable=True),
     sa.Column("symbol", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -178,7 +125,7 @@ asset = define_table(
 # and compared, and never an identity. NULL: it answered nothing that can be read.
 token = define_table(
     "token",
-    _chain_id(primary_key=True),
+    chain_id_column(primary_key=True),
     sa.Column("contract", AddressColumn, primary_key=True),
     sa.Column("symbol", sa.Text, nullable=True),
     sa.Column("decimals", sa.Integer, nullable=True),

@@ -13,6 +13,7 @@ from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
+from app.ingest.store.reading import set_agreement
 from app.money import Asset
 from app.resources import Outside
 from chains.errors import ChainError, EgressBlocked
@@ -34,8 +35,11 @@ class ChainNotReadable(EnvironmentProblem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChain:
+    """`agreement`: so many of the nodes have to give the same answer."""
+
     chain: Chain
     rpc_urls: tuple[str, ...] = field(repr=False)
+    agreement: int = 1
 
 
 def check_chain(*, new: NewChain, outside: Outside) -> None:
@@ -47,6 +51,9 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
         raise InvalidInput([Fault(pointer="/finality/confirmations", detail=detail)])
     if len(set(new.rpc_urls)) < len(new.rpc_urls):
         raise InvalidInput([Fault(pointer="/rpc_urls", detail="A URL is given twice.")])
+    if not 1 <= new.agreement <= len(new.rpc_urls):
+        detail = f"{len(new.rpc_urls)} nodes are given: so many can agree at most."
+        raise InvalidInput([Fault(pointer="/agreement", detail=detail)])
     faults = []
     for index, url in enumerate(new.rpc_urls):
         try:
@@ -64,7 +71,9 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
 
 def store_chain(connection: Connection, *, new: NewChain, now: datetime) -> bool:
     """Store or replace the configuration; True if the chain is new. What was read stays."""
-    return chain_store.put_chain(connection, value=new.chain, rpc_urls=new.rpc_urls, now=now)
+    is_new = chain_store.put_chain(connection, value=new.chain, rpc_urls=new.rpc_urls, now=now)
+    set_agreement(connection, chain_id=new.chain.id, agreement=new.agreement)
+    return is_new
 
 
 def register_asset(*, engine: Engine, asset_id: AssetId, outside: Outside, now: datetime) -> RegisteredAsset:

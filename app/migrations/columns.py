@@ -39,8 +39,8 @@ def bigint(name: str, *, check: str | None = None, nullable: bool = False) -> sa
     return _column(name, sa.BigInteger(), check, nullable=nullable)
 
 
-def boolean(name: str) -> sa.Column[Any]:
-    return _column(name, sa.Boolean(), None, nullable=False)
+def boolean(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return _column(name, sa.Boolean(), None, nullable=nullable)
 
 
 def blob(name: str, *, nullable: bool = False) -> sa.Column[Any]:

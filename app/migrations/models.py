@@ -5,10 +5,18 @@ from __future__ import annotations
 import app.audit.model
 import app.debts.model
 import app.evidence.model
+import app.ingest.ledger_model
 import app.ingest.model
 import app.tenants.model
 from app import tables
 
 metadata = tables.metadata
 
-SLICES = (app.tenants.model, app.audit.model, app.ingest.model, app.debts.model, app.evidence.model)
+SLICES = (
+    app.tenants.model,
+    app.audit.model,
+    app.ingest.model,
+    app.ingest.ledger_model,
+    app.debts.model,
+    app.evidence.model,
+)

@@ -60,6 +60,16 @@ CREATE TABLE tenant (
     CONSTRAINT ck_tenant_name CHECK (length(name) BETWEEN 1 AND 200)
 );
 
+CREATE TABLE account_set (
+    chain_id TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    size INTEGER NOT NULL,
+    CONSTRAINT pk_account_set PRIMARY KEY (chain_id, digest),
+    CONSTRAINT ck_account_set_size CHECK (size >= 0),
+    CONSTRAINT fk_account_set_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_account_set_digest CHECK (length(digest) = 32)
+);
+
 CREATE TABLE api_key (
     id TEXT NOT NULL,
     tenant_id TEXT NOT NULL,
@@ -156,6 +166,37 @@ CREATE TABLE chain_node (
 );
 CREATE INDEX ix_chain_node_chain_id_position ON chain_node (chain_id, position);
 
+CREATE TABLE chain_reading (
+    chain_id TEXT NOT NULL,
+    agreement INTEGER NOT NULL,
+    hashable BOOLEAN,
+    stopped_at TIMESTAMP WITH TIME ZONE,
+    stopped_reason TEXT,
+    CONSTRAINT pk_chain_reading PRIMARY KEY (chain_id),
+    CONSTRAINT ck_chain_reading_agreement CHECK (agreement BETWEEN 1 AND 10),
+    CONSTRAINT ck_chain_reading_stopped CHECK ((stopped_at IS NULL) = (stopped_reason IS NULL)),
+    CONSTRAINT fk_chain_reading_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
+
+CREATE TABLE disagreement (
+    id TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    first_block BIGINT NOT NULL,
+    last_block BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    found_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_disagreement PRIMARY KEY (id),
+    CONSTRAINT uq_disagreement_chain_id_fingerprint UNIQUE (chain_id, fingerprint),
+    CONSTRAINT ck_disagreement_kind CHECK (kind IN ('logs', 'receipts', 'chain')),
+    CONSTRAINT ck_disagreement_first_block CHECK (first_block >= 0),
+    CONSTRAINT ck_disagreement_last_block CHECK (last_block >= first_block),
+    CONSTRAINT ck_disagreement_detail CHECK (length(detail) BETWEEN 1 AND 2000),
+    CONSTRAINT fk_disagreement_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_disagreement_fingerprint CHECK (length(fingerprint) = 32)
+);
+
 CREATE TABLE idempotency_key (
     tenant_id TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -197,6 +238,23 @@ CREATE TABLE party (
 ALTER TABLE party ENABLE ROW LEVEL SECURITY;
 ALTER TABLE party FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON party USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+CREATE TABLE provisional_block (
+    chain_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    time BIGINT NOT NULL,
+    parent_hash BYTEA,
+    accounts BYTEA NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_provisional_block PRIMARY KEY (chain_id, number),
+    CONSTRAINT ck_provisional_block_number CHECK (number >= 0),
+    CONSTRAINT ck_provisional_block_time CHECK (time >= 0),
+    CONSTRAINT fk_provisional_block_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_provisional_block_hash CHECK (length(hash) = 32),
+    CONSTRAINT ck_provisional_block_parent_hash CHECK (length(parent_hash) = 32),
+    CONSTRAINT ck_provisional_block_accounts CHECK (length(accounts) = 32)
+);
 
 CREATE TABLE time_mark (
     chain_id TEXT NOT NULL,
@@ -256,39 +314,58 @@ ALTER TABLE account_binding ENABLE ROW LEVEL SECURITY;
 ALTER TABLE account_binding FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON account_binding USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
+CREATE TABLE account_set_member (
+    chain_id TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    address BYTEA NOT NULL,
+    CONSTRAINT pk_account_set_member PRIMARY KEY (chain_id, digest, address),
+    CONSTRAINT fk_account_set_member_chain_id_digest_account_set FOREIGN KEY(chain_id, digest) REFERENCES account_set (chain_id, digest),
+    CONSTRAINT ck_account_set_member_digest CHECK (length(digest) = 32),
+    CONSTRAINT ck_account_set_member_address CHECK (length(address) = 20)
+);
+CREATE INDEX ix_account_set_member_chain_id_address ON account_set_member (chain_id, address);
+
 CREATE TABLE coverage (
     id TEXT NOT NULL,
     chain_id TEXT NOT NULL,
-    address BYTEA NOT NULL,
+    accounts BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    method TEXT NOT NULL,
     first_block BIGINT NOT NULL,
     first_hash BYTEA NOT NULL,
     last_block BIGINT NOT NULL,
     last_hash BYTEA NOT NULL,
-    kind TEXT NOT NULL,
-    method TEXT NOT NULL,
-    node TEXT NOT NULL,
+    nodes TEXT NOT NULL,
     read_at TIMESTAMP WITH TIME ZONE NOT NULL,
     answers TEXT NOT NULL,
+    blocks_checked BIGINT NOT NULL,
+    limits TEXT NOT NULL,
     CONSTRAINT pk_coverage PRIMARY KEY (id),
+    CONSTRAINT fk_coverage_chain_id_accounts_account_set FOREIGN KEY(chain_id, accounts) REFERENCES account_set (chain_id, digest),
     CONSTRAINT fk_coverage_chain_id_first_hash_block FOREIGN KEY(chain_id, first_hash) REFERENCES block (chain_id, hash),
     CONSTRAINT fk_coverage_chain_id_last_hash_block FOREIGN KEY(chain_id, last_hash) REFERENCES block (chain_id, hash),
     CONSTRAINT ck_coverage_first_block CHECK (first_block >= 0),
     CONSTRAINT ck_coverage_last_block CHECK (last_block >= first_block),
+    CONSTRAINT ck_coverage_blocks_checked CHECK (blocks_checked >= 0),
     CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20')),
-    CONSTRAINT ck_coverage_address CHECK (length(address) = 20),
+    CONSTRAINT ck_coverage_accounts CHECK (length(accounts) = 32),
     CONSTRAINT ck_coverage_first_hash CHECK (length(first_hash) = 32),
     CONSTRAINT ck_coverage_last_hash CHECK (length(last_hash) = 32)
 );
-CREATE INDEX ix_coverage_chain_id_address_first_block ON coverage (chain_id, address, first_block);
+CREATE INDEX ix_coverage_chain_id_accounts_kind_first_block ON coverage (chain_id, accounts, kind, first_block);
 
-CREATE TABLE cursor (
+CREATE TABLE covered_range (
     chain_id TEXT NOT NULL,
-    address BYTEA NOT NULL,
-    next_block BIGINT NOT NULL,
-    CONSTRAINT pk_cursor PRIMARY KEY (chain_id, address),
-    CONSTRAINT fk_cursor_chain_id_address_watch FOREIGN KEY(chain_id, address) REFERENCES watch (chain_id, address),
-    CONSTRAINT ck_cursor_next_block CHECK (next_block >= 0),
-    CONSTRAINT ck_cursor_address CHECK (length(address) = 20)
+    accounts BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    first_block BIGINT NOT NULL,
+    last_block BIGINT NOT NULL,
+    CONSTRAINT pk_covered_range PRIMARY KEY (chain_id, accounts, kind, first_block),
+    CONSTRAINT fk_covered_range_chain_id_accounts_account_set FOREIGN KEY(chain_id, accounts) REFERENCES account_set (chain_id, digest),
+    CONSTRAINT ck_covered_range_first_block CHECK (first_block >= 0),
+    CONSTRAINT ck_covered_range_last_block CHECK (last_block >= first_block),
+    CONSTRAINT ck_covered_range_kind CHECK (kind IN ('erc20')),
+    CONSTRAINT ck_covered_range_accounts CHECK (length(accounts) = 32)
 );
 
 CREATE TABLE debt (
@@ -328,6 +405,52 @@ CREATE INDEX ix_debt_tenant_id_debtor_id ON debt (tenant_id, debtor_id);
 ALTER TABLE debt ENABLE ROW LEVEL SECURITY;
 ALTER TABLE debt FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON debt USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+CREATE TABLE disagreement_answer (
+    disagreement_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    node TEXT NOT NULL,
+    method TEXT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    size BIGINT NOT NULL,
+    request BYTEA,
+    body BYTEA,
+    CONSTRAINT pk_disagreement_answer PRIMARY KEY (disagreement_id, position),
+    CONSTRAINT ck_disagreement_answer_position CHECK (position >= 0),
+    CONSTRAINT ck_disagreement_answer_size CHECK (size >= 0),
+    CONSTRAINT fk_disagreement_answer_disagreement_id_disagreement FOREIGN KEY(disagreement_id) REFERENCES disagreement (id),
+    CONSTRAINT ck_disagreement_answer_sha256 CHECK (length(sha256) = 32)
+);
+
+CREATE TABLE node_reading (
+    node_id TEXT NOT NULL,
+    client_version TEXT,
+    range_blocks INTEGER,
+    range_ceiling INTEGER,
+    CONSTRAINT pk_node_reading PRIMARY KEY (node_id),
+    CONSTRAINT ck_node_reading_range_blocks CHECK (range_blocks >= 1),
+    CONSTRAINT ck_node_reading_range_ceiling CHECK (range_ceiling >= 1),
+    CONSTRAINT fk_node_reading_node_id_chain_node FOREIGN KEY(node_id) REFERENCES chain_node (id)
+);
+
+CREATE TABLE provisional_transfer (
+    chain_id TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    log_index INTEGER NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    sender BYTEA NOT NULL,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    CONSTRAINT pk_provisional_transfer PRIMARY KEY (chain_id, block_number, log_index),
+    CONSTRAINT fk_provisional_transfer_chain_id_block_number_provisional_block FOREIGN KEY(chain_id, block_number) REFERENCES provisional_block (chain_id, number),
+    CONSTRAINT ck_provisional_transfer_log_index CHECK (log_index >= 0),
+    CONSTRAINT ck_provisional_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_provisional_transfer_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_provisional_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_provisional_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_provisional_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
 
 CREATE TABLE transfer (
     chain_id TEXT NOT NULL,

@@ -6,12 +6,12 @@ BadAnswer that names the node. It knows nothing of debts, and decides nothing ab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from chains.errors import BadAnswer, NodeError, WrongChain
+from chains.errors import BadAnswer, NodeError, RpcError, WrongChain
 from chains.evm import encoding
 from chains.evm.blocks import (
     Boundary,
@@ -22,7 +22,8 @@ from chains.evm.blocks import (
     parse_block,
 )
 from chains.evm.encoding import BadEncoding
-from chains.evm.ranges import RangeSize
+from chains.evm.fastlogs import LogBatch, row_of_log
+from chains.evm.ranges import LearntSize, RangeSize
 from chains.evm.transfers import (
     MalformedLog,
     OtherLog,
@@ -35,6 +36,7 @@ from chains.rpc import RpcAnswer, RpcClient
 from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality
 
 BATCH_CALLS_MAX = 50
+VERSION_CHARS_MAX = 200
 
 
 class BlockNotServed(NodeError):
@@ -84,14 +86,31 @@ class EvmClient:
 
     def finalized(self, finality: Finality) -> BlockRef:
         """The newest block that counts as final. The genesis block always does."""
-        if finality.confirmations is not None:
-            return self.block(max(0, self.head().number - finality.confirmations))
+        return self.ends(finality)[1]
+
+    def ends(self, finality: Finality) -> tuple[BlockRef, BlockRef]:
+        """The head, and the newest block that counts as final."""
+        if finality.confirmations is None:
+            final, head = self._final_and_head()
+            return head, final
+        head = self.head()
+        return head, self.block(max(0, head.number - finality.confirmations))
+
+    def _final_and_head(self) -> tuple[BlockRef, BlockRef]:
         # In one batch, so that the head is not older than what is called final.
-        final, head = self.rpc.batch([_block_call("finalized"), _block_call("latest")])
-        block = self._parse_block(final, None)
-        if block.number > self._parse_block(head, None).number:
-            raise BadAnswer(node=self.rpc.node, detail=f"calls block {block.number}, above its head, final")
-        return block
+        answers = self.rpc.batch([_block_call("finalized"), _block_call("latest")])
+        final, head = (self._parse_block(answer, None) for answer in answers)
+        if final.number > head.number:
+            raise BadAnswer(node=self.rpc.node, detail=f"calls block {final.number}, above its head, final")
+        return final, head
+
+    def client_version(self) -> str:
+        """What the node says it is (web3_clientVersion), cut to a printable length; empty if it won't say."""
+        try:
+            said = self.rpc.call("web3_clientVersion").result
+        except RpcError:
+            return ""
+        return "".join(each for each in str(said)[:VERSION_CHARS_MAX] if each.isprintable())
 
     def block(self, number: int) -> BlockRef:
         return self.block_answer(number).block
@@ -160,6 +179,31 @@ class EvmClient:
             yield part
             first = last + 1
             size = size.after_success()
+
+    def log_ranges(
+        self,
+        *,
+        accounts: Sequence[Address] | None,
+        first_block: int,
+        last_block: int,
+        size: LearntSize | None = None,
+    ) -> Generator[LogBatch]:
+        size = size or LearntSize(RangeSize())
+        for part in self.transfer_ranges(
+            addresses=accounts or (), first_block=first_block, last_block=last_block, size=size.now
+        ):
+            yield LogBatch(
+                first_block=part.first_block,
+                last_block=part.last_block,
+                rows=[row_of_log(log) for log in part.logs],
+                others=part.others,
+                block_hashes={
+                    **{log.block_number: log.block_hash for log in part.logs},
+                    **{log.block_number: log.block_hash for log in part.others},
+                },
+                block_times={},
+                answers=part.answers,
+            )
 
     def first_block_at_or_after(self, time: int, *, low: int, high: int) -> BlockRef | None:
         """The first block in low … high with a time of at least `time`; None if all are earlier."""

@@ -68,6 +68,13 @@ class RangeSize:
         return replace(self, blocks=blocks, ceiling=blocks, successes=0)
 
 
+@dataclass(slots=True)
+class LearntSize:
+    """The size that a node lets be asked for at once, as it is now."""
+
+    now: RangeSize
+
+
 def may_shrink(error: ChainError) -> bool:
     """Whether the same question over fewer blocks may be answered."""
     if isinstance(error, RpcError):

@@ -21,10 +21,11 @@ from app.db import reading
 from app.debts.parties import Actor, NewAccount, NewParty, bind_account, record_party
 from app.debts.recording import NewDebt, NewInstallment, record_debt
 from app.debts.terms import Basis, Debt
-from app.ingest.follow import follow_chain, no_progress
-from app.ingest.model import coverage, transfer
+from app.ingest.follow import ReadReport, follow_chain, no_progress
+from app.ingest.ledger_model import account_set_member, coverage
+from app.ingest.model import transfer
 from app.ingest.ranges import Blocks, merged
-from app.ingest.read import Progress, ReadReport
+from app.ingest.read import Progress
 from app.ingest.registry import NewChain, register_asset, store_chain
 from app.ingest.store.chains import Chain
 from app.resources import Operator, Outside
@@ -143,7 +144,11 @@ def stored(engine: Engine) -> set[Moved]:
 
 def covered(engine: Engine, address: Address) -> list[Blocks]:
     """What the database says was read for an account, as few ranges as possible."""
-    query = sa.select(coverage.c.first_block, coverage.c.last_block).where(coverage.c.address == address)
+    query = (
+        sa.select(coverage.c.first_block, coverage.c.last_block)
+        .join(account_set_member, account_set_member.c.digest == coverage.c.accounts)
+        .where(account_set_member.c.address == address)
+    )
     with reading(engine) as connection:
         return merged(Blocks(first, last) for first, last in connection.execute(query))
 

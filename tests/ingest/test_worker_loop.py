@@ -17,7 +17,7 @@ from app.db import reading
 from app.debts.terms import Debt
 from app.evidence import store as evidence_store
 from app.evidence.service import Wanted, request_evidence
-from app.ingest.model import coverage
+from app.ingest.ledger_model import coverage
 from app.main import sealing_tools
 from app.resources import Outside, Resources
 from app.settings import Settings

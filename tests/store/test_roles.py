@@ -57,6 +57,7 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     # Configured through the API.
     "chain": ({R, A, W}, {R}),
     "chain_node": ({R, A, W}, {R, W}),
+    "chain_reading": ({R, A, "UPDATE agreement"}, {R, A, W}),
     "asset": ({R, A}, {R}),
     "watch": ({R, A, W}, {R}),
     # Read from chains. An assessment may have the block at the end of its window looked up.
@@ -65,7 +66,15 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     "transfer": ({R}, {R, A}),
     "token": ({R}, {R, A}),
     "coverage": ({R}, {R, A}),
-    "cursor": ({R}, {R, A, W}),
+    "account_set": ({R}, {R, A, "UPDATE size"}),
+    "account_set_member": ({R}, {R, A}),
+    "disagreement": ({R}, {R, A}),
+    "disagreement_answer": ({R}, {R, A}),
+    "node_reading": ({R}, {R, A, W}),
+    # What is provisional is taken back whole, and ranges that meet are joined.
+    "covered_range": ({R}, {R, A, D}),
+    "provisional_block": ({R}, {R, A, D}),
+    "provisional_transfer": ({R}, {R, A, D}),
     "alembic_version": ({R}, {R}),
 }
 

@@ -16,11 +16,16 @@ from app.clock import to_rfc3339
 from app.db import reading
 from app.debts.store import bindings_of
 from app.errors import Fault, InvalidInput, NotFound
-from app.ingest.ranges import Blocks, merged, missing
+from app.ingest.gaps import ReadingGap, gaps_of
+from app.ingest.ranges import Blocks
 from app.ingest.store import assets as asset_store
 from app.ingest.store import coverage as coverage_store
+from app.ingest.store.chains import find_chain
+from app.ingest.store.coverage import Coverage
+from app.ingest.store.disagreements import Disagreement, disagreements
+from app.ingest.store.provisional import provisional_transfers
 from app.ingest.store.transfers import TransferPosition, page_of_transfers
-from chains.types import AccountId, AssetId, Hash32, Transfer
+from chains.types import AccountId, Address, AssetId, Hash32, Transfer
 
 router = APIRouter(tags=["reading"])
 _BLOCK_MAX = 2**53
@@ -37,7 +42,10 @@ def list_transfers(
     limit: LimitField = 50,
     cursor: CursorField | None = None,
 ) -> Response:
-    """Finalized transfers from or to one account of the caller's parties, in any token."""
+    """Transfers from or to one account of the caller's parties, in any token; the provisional ones last.
+
+    Those with `final: false` lie in blocks that may still be replaced: nothing rests on them.
+    """
     after = _position(cursor)
     of = AccountId.parse(account)
     with reading(caller.resources.engine) as connection:
@@ -51,7 +59,16 @@ def list_transfers(
             after=after,
             limit=limit,
         )
-        items = _documents(connection, transfers)
+        final = len(transfers)
+        transfers += _provisional(
+            connection,
+            account=of,
+            contract=None if asset is None else AssetId.parse(asset).contract,
+            blocks=(from_block, to_block),
+            after=after,
+            limit=limit - final,
+        )
+        items = _documents(connection, transfers, final=final)
     last = transfers[-1] if len(transfers) == limit else None
     following = None if last is None else [last.block.number, str(last.block.hash), last.log_index]
     return page(items, of="transfers", next_cursor=following)
@@ -81,46 +98,107 @@ def _demand_own(connection: Connection, caller: Caller, *, account: AccountId) -
         raise NotFound(what="account among your parties'", id_=CHECKSUMMED.account(account))
 
 
-def _documents(connection: Connection, transfers: list[Transfer]) -> list[dict[str, Any]]:
+def _provisional(
+    connection: Connection,
+    *,
+    account: AccountId,
+    contract: Address | None,
+    blocks: tuple[int, int],
+    after: TransferPosition | None,
+    limit: int,
+) -> list[Transfer]:
+    """Those in blocks above what was read as final."""
+    covered = coverage_store.covered_blocks(connection, chain_id=account.chain, addresses=[account.address])[
+        account.address
+    ]
+    first = max([blocks[0], *(each.last + 1 for each in covered[-1:])])
+    if limit == 0 or first > blocks[1]:
+        return []
+    return provisional_transfers(
+        connection,
+        chain_id=account.chain,
+        address=account.address,
+        contract=contract,
+        blocks=Blocks(first, blocks[1]),
+        after=None if after is None else (after.block_number, after.log_index),
+        limit=limit,
+    )
+
+
+def _documents(connection: Connection, transfers: list[Transfer], *, final: int) -> list[dict[str, Any]]:
+    """The first `final` of them lie in final blocks."""
     seen = {transfer.asset for transfer in transfers}
     registered = {each.asset.id: each.asset for each in asset_store.registered_assets(connection, ids=seen)}
     documents = []
-    for transfer in transfers:
+    for at, transfer in enumerate(transfers):
         asset = registered.get(transfer.asset)
         flags = ("unregistered-asset",) if asset is None else ()
         decimals = None if asset is None else asset.decimals
-        documents.append(transfer_document(transfer, decimals=decimals, forms=CHECKSUMMED, flags=flags))
+        document = transfer_document(transfer, decimals=decimals, forms=CHECKSUMMED, flags=flags)
+        documents.append({**document, "final": at < final})
     return documents
 
 
 @router.get("/coverage", responses=documented(403, 404))
 def get_coverage(caller: Reader, chain: ChainText, account: AccountText) -> Response:
-    """Which blocks were read for an account, from which node and when; and the gaps between them."""
+    """Which blocks were read for an account, by which nodes and when; what was not, and why."""
     of = AccountId.parse(account)
     if str(of.chain) != chain:
         raise InvalidInput([Fault(pointer="?account", detail=f"This account is not on {chain}.")])
     with reading(caller.resources.engine) as connection:
         _demand_own(connection, caller, account=of)
         rows = coverage_store.coverage_of(connection, chain_id=of.chain, addresses=[of.address])
-    read = merged(row.blocks for row in rows)
-    gaps = missing(Blocks(read[0].first, read[-1].last), read=read) if read else []
+        configured = find_chain(connection, of.chain)
+        assert configured is not None  # noqa: S101 - a binding references its chain.
+        gaps = gaps_of(connection, chain=configured, addresses=[of.address])
+        differing = disagreements(connection, chain_id=of.chain)
     return JSONResponse(
         {
             "chain": chain,
             "account": CHECKSUMMED.account(of),
-            "ranges": [
-                {
-                    "first_block": row.first.number,
-                    "first_hash": str(row.first.hash),
-                    "last_block": row.last.number,
-                    "last_hash": str(row.last.hash),
-                    "method": "eth_getLogs",
-                    "node": row.node,
-                    "read_at": to_rfc3339(row.read_at),
-                    "answers": [dict(answer) for answer in row.answers],
-                }
-                for row in rows
-            ],
-            "gaps": [{"first_block": gap.first, "last_block": gap.last} for gap in gaps],
+            "ranges": [_range_document(row) for row in rows[of.address]],
+            "gaps": [_gap_document(gap) for gap in gaps],
+            "disagreements": [_disagreement_document(each) for each in differing],
         }
     )
+
+
+def _range_document(row: Coverage) -> dict[str, Any]:
+    return {
+        "first_block": row.first.number,
+        "first_hash": str(row.first.hash),
+        "last_block": row.last.number,
+        "last_hash": str(row.last.hash),
+        "kind": row.kind,
+        "method": row.method,
+        "nodes": list(row.nodes),
+        "read_at": to_rfc3339(row.read_at),
+        "answers": [dict(answer) for answer in row.answers],
+        "blocks_checked": row.blocks_checked,
+        "limits": list(row.limits),
+    }
+
+
+def _gap_document(gap: ReadingGap) -> dict[str, Any]:
+    return {
+        "kind": gap.kind,
+        "first_block": None if gap.blocks is None else gap.blocks.first,
+        "last_block": None if gap.blocks is None else gap.blocks.last,
+        "reason": gap.reason,
+    }
+
+
+def _disagreement_document(each: Disagreement) -> dict[str, Any]:
+    """The answers by digest; their bytes are kept, and the operator can read them."""
+    return {
+        "id": each.id,
+        "kind": each.kind,
+        "first_block": each.blocks.first,
+        "last_block": each.blocks.last,
+        "detail": each.detail,
+        "found_at": to_rfc3339(each.found_at),
+        "answers": [
+            {"node": side.node, "method": side.method, "sha256": side.sha256.hex(), "size": side.size}
+            for side in each.answers
+        ],
+    }

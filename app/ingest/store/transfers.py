@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from app.db import insert_new
-from app.ingest.model import transfer
+from app.ingest.model import block, transfer
 from app.ingest.ranges import Blocks
+from app.ingest.store.chains import Chain
 from chains.errors import ChainError
+from chains.evm.fastlogs import LogRow, transfer_of_row
 from chains.types import AccountId, Address, BlockRef, ChainId, Hash32, Transfer
 
 
@@ -50,6 +52,33 @@ def add_answer(
         if differing:
             raise TransfersDisagree(blocks=blocks, differing=len({facts[0] for facts in differing}))
     return added
+
+
+def add_rows(
+    connection: Connection,
+    *,
+    chain: Chain,
+    accounts: Collection[Address],
+    blocks: Blocks,
+    rows: Collection[LogRow],
+    now: datetime,
+) -> int:
+    by = {
+        row.number: BlockRef(number=row.number, hash=row.hash, time=row.time)
+        for row in connection.execute(
+            sa.select(block).where(
+                block.c.chain_id == str(chain.id), block.c.number.in_({row[0] for row in rows})
+            )
+        )
+    }
+    return add_answer(
+        connection,
+        chain_id=chain.id,
+        addresses=accounts,
+        blocks=blocks,
+        transfers=[transfer_of_row(row, chain=chain.id, block=by[row[0]]) for row in rows],
+        now=now,
+    )
 
 
 def _facts(value: Transfer) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from app.migrations.models import metadata
 from app.migrations.roles import allow, guard, make_roles, work_sql
 
 revision: str = "0007"
-down_revision: str | None = "0002"
+down_revision: str | None = "0004"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
@@ -30,6 +30,8 @@ _APP = {
     # What configuring a chain writes, and looking for the block at the end of an unusual window.
     "chain": _KEEP,
     "chain_node": _KEEP,
+    # A chain that was stopped is not set going again from there.
+    "chain_reading": "SELECT, INSERT, UPDATE (agreement)",
     "asset": _APPEND,
     "block": _APPEND,
     "watch": _KEEP,
@@ -55,8 +57,18 @@ _WORKER = {
     "transfer": _APPEND,
     "token": _APPEND,
     "coverage": _APPEND,
+    # A set's row is locked while its ranges are joined, which takes a right to update.
+    "account_set": "SELECT, INSERT, UPDATE (size)",
+    "account_set_member": _APPEND,
+    "disagreement": _APPEND,
+    "disagreement_answer": _APPEND,
     "time_mark": _KEEP,
-    "cursor": _KEEP,
+    "chain_reading": _KEEP,
+    "node_reading": _KEEP,
+    # Ranges are joined, and what is provisional is taken back whole.
+    "covered_range": "SELECT, INSERT, DELETE",
+    "provisional_block": "SELECT, INSERT, DELETE",
+    "provisional_transfer": "SELECT, INSERT, DELETE",
     "evidence": "SELECT, UPDATE",
 }
 # The rest: what people record is appended by the app, what a chain tells is kept by the worker.

@@ -1,0 +1,153 @@
+"""Whether an answer is believed: so many nodes gave the same, and the receipts of its blocks hold no more.
+
+Two answers that differ are kept with their bytes, whoever turns out to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.ingest.agree import Vote, count_votes, differing_blocks, joined, said_by
+from app.ingest.answer import Believed, Writer
+from app.ingest.panel import Panel, Seat
+from app.ingest.plan import Part
+from app.ingest.ranges import Blocks
+from app.ingest.receipts import HiddenLog, ReceiptsCheck, check_receipts
+from app.ingest.store.disagreements import NewDisagreement, RawAnswer, add_disagreement
+from chains.errors import ChainError, NodeError
+from chains.evm.fastlogs import LogBatch
+from chains.rpc import RpcAnswer
+
+
+class NodesDisagree(ChainError):
+    """Too few nodes gave the same answer: which one is true can't be told here, so that none is stored."""
+
+
+class Outvoted(NodeError):
+    """A node's answer differs from the one that enough others gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    seat: Seat
+    batch: LogBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """The nodes of one pass, and what is asked of their answers."""
+
+    panel: Panel
+    writer: Writer
+    check: ReceiptsCheck
+
+    def believed(self, seat: Seat, *, part: Part, batch: LogBatch) -> Believed:
+        """The answer with those who gave it. Raises Outvoted, NodesDisagree or HiddenLog."""
+        agreed = [seat]
+        if self.panel.rules.agreement > 1:
+            agreed = self._agreed(seat, part=part, batch=batch)
+        return Believed(
+            batch=batch,
+            nodes=tuple(each.client.rpc.node for each in agreed),
+            blocks_checked=self._checked(seat, part=part, batch=batch),
+        )
+
+    def _agreed(self, seat: Seat, *, part: Part, batch: LogBatch) -> list[Seat]:
+        needed = self.panel.rules.agreement
+        answers = [_Answer(seat, batch)]
+        for other in self.panel.readers:
+            if count_votes(_votes(answers), needed=needed).agreed:
+                break
+            if other is not seat and other.final.number >= batch.last_block:
+                answers += _asked(other, part=part, batch=batch)
+        agreed = count_votes(_votes(answers), needed=needed).agreed
+        self._keep_differences(answers, agreed=agreed)
+        if not agreed:
+            raise _no_agreement([each.batch for each in answers], needed=needed)
+        if 0 not in agreed:
+            raise Outvoted(node=seat.client.rpc.node, detail=f"differs from the others on {_range(batch)}")
+        return [answers[voter].seat for voter in agreed]
+
+    def _keep_differences(self, answers: Sequence[_Answer], *, agreed: Sequence[int]) -> None:
+        """Each answer that differs from the one that counts, or else from the first."""
+        first = answers[agreed[0] if agreed else 0]
+        for other in answers:
+            if said_by(other.batch) == said_by(first.batch):
+                continue
+            self._keep_difference(first, other)
+            if agreed:
+                node = other.seat.client.rpc.node
+                other.seat.failure = f"node {node}: differs from the others on {_range(other.batch)}"
+
+    def _keep_difference(self, one: _Answer, other: _Answer) -> None:
+        numbers = differing_blocks(one.batch, other.batch)
+        nodes = f"{one.seat.client.rpc.node} and {other.seat.client.rpc.node}"
+        self._keep(
+            NewDisagreement(
+                kind="logs",
+                blocks=Blocks(numbers[0], numbers[-1]),
+                detail=f"{nodes} differ on the transfers of {len(numbers)} blocks, first of {numbers[0]}",
+                says=repr(sorted(repr(said_by(each.batch)) for each in (one, other))).encode(),
+                answers=(*_raw(one.seat, one.batch.answers), *_raw(other.seat, other.batch.answers)),
+            )
+        )
+
+    def _checked(self, seat: Seat, *, part: Part, batch: LogBatch) -> int:
+        if not self.panel.rules.hashable:
+            return 0
+        try:
+            return check_receipts(seat.client, accounts=part.addresses, batch=batch, check=self.check)
+        except HiddenLog as error:
+            self._keep(
+                NewDisagreement(
+                    kind="receipts",
+                    blocks=Blocks(error.block_number, error.block_number),
+                    detail=str(error),
+                    says=str(error).encode(),
+                    answers=_raw(seat, (*batch.answers, *error.answers)),
+                )
+            )
+            raise
+
+    def _keep(self, new: NewDisagreement) -> None:
+        with self.writer.engine.begin() as connection:
+            self.writer.guard(connection)
+            add_disagreement(connection, chain_id=self.writer.chain.id, new=new, now=self.writer.clock())
+
+
+def _votes(answers: Sequence[_Answer]) -> list[Vote[int]]:
+    return [Vote(voter=at, says=said_by(each.batch)) for at, each in enumerate(answers)]
+
+
+def _asked(seat: Seat, *, part: Part, batch: LogBatch) -> list[_Answer]:
+    """The same question to another node, as one answer; none where it fails, which is the end of it."""
+    try:
+        batches = seat.client.log_ranges(
+            accounts=part.addresses,
+            first_block=batch.first_block,
+            last_block=batch.last_block,
+            size=seat.size,
+        )
+        return [_Answer(seat, joined(list(batches)))]
+    except NodeError as error:
+        seat.fail(error)
+        return []
+
+
+def _no_agreement(batches: Sequence[LogBatch], *, needed: int) -> NodesDisagree:
+    if len({said_by(batch) for batch in batches}) > 1:
+        return NodesDisagree(f"the nodes disagree on {_range(batches[0])}")
+    answered = f"{len(batches)} of the {needed} nodes that have to agree"
+    return NodesDisagree(f"{answered} answered for {_range(batches[0])}")
+
+
+def _range(batch: LogBatch) -> str:
+    return f"blocks {batch.first_block}-{batch.last_block}"
+
+
+def _raw(seat: Seat, answers: Sequence[RpcAnswer]) -> tuple[RawAnswer, ...]:
+    return tuple(
+        RawAnswer(node=seat.client.rpc.node, method=each.method, request=each.request, body=each.body)
+        for each in answers
+    )
