@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.clock import from_unix_seconds, to_rfc3339
 from app.verifier.anchor import Anchor
 from app.verifier.verify import verify
 from tests.api.door import AGREED_AT, DAY, Door, accepted, bearing, refused
@@ -71,6 +72,10 @@ def play_the_journey(door: Door, *, worker: Door, folder: Path) -> None:
     candidates = door.get(f"/v1/debts/{debt['id']}/candidates")["items"]
     assert candidates == assessment["candidates"]
     check_reading(door)
+    # The ends of this window are looked up on the chain, and stored.
+    unusual = to_rfc3339(from_unix_seconds(AGREED_AT + 7 * DAY + 3600))
+    early = door.get(f"/v1/debts/{debt['id']}/assessment", as_of=unusual)
+    assert (early["result"], early["applied"]) == ("PARTIAL", "3000")
 
     evidence = seal(door, debt_id=debt["id"], by=worker.seal)
     check_downloads(door, evidence=evidence, folder=folder)
