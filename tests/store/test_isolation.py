@@ -6,7 +6,7 @@ policies fails here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,19 +16,17 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.audit.log import LogNotInSight, replay
 from app.audit.model import audit_entry, audit_head, audit_payload
-from app.db import for_tenant, reading
-from app.db_errors import DatabaseUnwritable
+from app.db import reading
 from app.evidence import store as evidence_store
 from app.evidence.model import evidence
 from app.tenants.model import api_key, idempotency_key
 from app.tenants.service import authenticate, create_key
+from tests.store.looking import bound, changed, refused, refuses, tables_of, tenants_seen, whose
 from tests.store.two_tenants import GUARDED, NOW, OURS, THEIRS, WRITTEN, fill, insert, record, row_of
 from tests.support.postgres import fresh_database
 from tests.support.roles import Logins, copy_with_roles, opened
 
 DEADLINE_SECONDS = 60
-# A worker has nothing to do with requests answered before.
-NOT_THE_WORKERS = {"idempotency_key"}
 
 
 @pytest.fixture(scope="module")
@@ -89,45 +87,6 @@ def queued(own: Logins) -> Logins:
             row = row_of("evidence", tenant_id=tenant_id, mark="waiting")
             connection.execute(sa.insert(evidence).values({**row, "state": "queued", "step": "queued"}))
     return own
-
-
-def tenants_seen(engine: Engine, table: str) -> set[str]:
-    """By a query that forgot the tenant."""
-    with reading(engine) as connection:
-        return set(connection.execute(sa.select(GUARDED[table].c.tenant_id)).scalars())
-
-
-def tables_of(role: str) -> list[str]:
-    return sorted(set(GUARDED) - (NOT_THE_WORKERS if role == "worker" else set()))
-
-
-def refused(engine: Engine, act: Callable[[Connection], object]) -> bool:
-    """Whether the database refuses it; nothing is kept either way."""
-    with engine.connect() as connection:
-        try:
-            act(connection)
-        except DatabaseUnwritable:
-            return True
-        finally:
-            connection.rollback()
-    return False
-
-
-def refuses(engine: Engine, statement: sa.Executable) -> bool:
-    return refused(engine, lambda connection: connection.execute(statement))
-
-
-def changed(engine: Engine, statement: sa.UpdateBase) -> int:
-    """How many rows it would change; nothing is kept."""
-    with engine.connect() as connection:
-        try:
-            return connection.execute(statement).rowcount
-        finally:
-            connection.rollback()
-
-
-def bound(engine: Engine, tenant_id: str) -> Engine:
-    return for_tenant(engine, tenant_id=tenant_id)
 
 
 # -- reading
@@ -277,14 +236,6 @@ def test_a_key_opens_its_tenant_before_the_tenant_is_known(own: Logins) -> None:
 
 
 # -- one transaction after another over the same connections
-
-
-def whose(connection: Connection) -> tuple[int, str | None, set[str]]:
-    """The server's process, the setting as it stands, and whose debts are in sight."""
-    row = connection.execute(
-        sa.text("SELECT pg_backend_pid(), nullif(current_setting('app.tenant', true), '')")
-    ).one()
-    return row[0], row[1], set(connection.execute(sa.text("SELECT tenant_id FROM debt")).scalars())
 
 
 def test_the_tenant_ends_with_its_transaction(app: Engine) -> None:
