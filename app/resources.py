@@ -75,10 +75,7 @@ def build_resources(
     settings: Settings, *, clock: Clock = utc_now, limits: RpcLimits | None = None
 ) -> Resources:
     """Open the database, brought up to date where that is ours to do. Raises EnvironmentProblem."""
-    try:
-        egress = EgressPolicy.parse(",".join(settings.egress_allow))
-    except BadAllowRule as error:
-        raise BadEgressRule(str(error)) from error
+    outside = build_outside(settings, limits=limits)
     _require_folder(settings.data_dir)
     engine = make_engine(settings.database.get_secret_value())
     try:
@@ -89,11 +86,7 @@ def build_resources(
     return Resources(
         settings=settings,
         engine=engine,
-        outside=Outside(
-            egress=egress,
-            limits=limits or RpcLimits(),
-            receipts_permille=settings.receipts_check_permille,
-        ),
+        outside=outside,
         operator=Operator(name=settings.operator_name, relation=settings.operator_relation),
         clock=clock,
     )
@@ -115,6 +108,19 @@ def _bring_up_to_date(engine: Engine, *, settings: Settings) -> None:
             )
             raise SchemaOutOfDate(msg)
     upgrade(settings.migration.get_secret_value(), role_prefix=settings.role_prefix)
+
+
+def build_outside(settings: Settings, *, limits: RpcLimits | None = None) -> Outside:
+    """All that asking a node takes, for who needs no database. Raises EnvironmentProblem."""
+    try:
+        egress = EgressPolicy.parse(",".join(settings.egress_allow))
+    except BadAllowRule as error:
+        raise BadEgressRule(str(error)) from error
+    return Outside(
+        egress=egress,
+        limits=limits or RpcLimits(),
+        receipts_permille=settings.receipts_check_permille,
+    )
 
 
 def _require_folder(folder: Path) -> None:

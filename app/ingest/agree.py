@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chains.evm.fastlogs import LogBatch
+from chains.evm.client import LogBatch
 
 Voter = TypeVar("Voter")
 

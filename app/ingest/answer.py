@@ -6,10 +6,10 @@ One range is one transaction: its blocks, transfers and coverage are stored toge
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from app.clock import Clock
 from app.ingest.hashed import hashed_blocks
@@ -22,20 +22,13 @@ from app.ingest.store import transfers as transfer_store
 from app.ingest.store.chains import Chain
 from app.ingest.store.coverage import Coverage
 from chains.errors import BadAnswer
-from chains.evm.client import EvmClient
-from chains.evm.fastlogs import LogBatch
+from chains.evm.client import EvmClient, LogBatch
 from chains.rpc import RpcAnswer
 from chains.types import BlockRef
 
 # Blocks of an answer that are fetched to see their time and hash. Where transfers lie in more, the times
 # that came with the logs are taken, which the blocks at the ends and the record must not contradict.
 BLOCKS_FETCHED_MAX = 50
-
-Guard = Callable[[Connection], None]
-
-
-def no_guard(_: Connection) -> None:
-    """For whoever is alone with the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +42,11 @@ class Believed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Where answers about one chain are stored. `guard` runs first in each transaction, and may refuse it."""
+    """Where answers about one chain are stored."""
 
     engine: Engine
     chain: Chain
     clock: Clock
-    guard: Guard
 
     def store(self, believed: Believed, *, part: Part, blocks: Mapping[int, BlockRef]) -> int:
         """The number of transfers that were new."""
@@ -62,11 +54,10 @@ class Writer:
         read = Blocks(batch.first_block, batch.last_block)
         now = self.clock()
         with self.engine.begin() as connection:
-            self.guard(connection)
             block_store.add_blocks(connection, chain_id=self.chain.id, blocks=blocks.values(), now=now)
             added = transfer_store.add_rows(
                 connection,
-                chain=self.chain,
+                chain=self.chain.id,
                 accounts=part.addresses,
                 blocks=read,
                 rows=batch.rows,

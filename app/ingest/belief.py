@@ -16,7 +16,7 @@ from app.ingest.ranges import Blocks
 from app.ingest.receipts import HiddenLog, ReceiptsCheck, check_receipts
 from app.ingest.store.disagreements import NewDisagreement, RawAnswer, add_disagreement
 from chains.errors import ChainError, NodeError
-from chains.evm.fastlogs import LogBatch
+from chains.evm.client import LogBatch
 from chains.rpc import RpcAnswer
 
 
@@ -112,7 +112,6 @@ class Belief:
 
     def _keep(self, new: NewDisagreement) -> None:
         with self.writer.engine.begin() as connection:
-            self.writer.guard(connection)
             add_disagreement(connection, chain_id=self.writer.chain.id, new=new, now=self.writer.clock())
 
 
@@ -127,7 +126,7 @@ def _asked(seat: Seat, *, part: Part, batch: LogBatch) -> list[_Answer]:
             accounts=part.addresses,
             first_block=batch.first_block,
             last_block=batch.last_block,
-            size=seat.size,
+            learnt=seat.size,
         )
         return [_Answer(seat, joined(list(batches)))]
     except NodeError as error:

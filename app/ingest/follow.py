@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Engine
 
 from app.clock import Clock
-from app.ingest.answer import Guard, Writer, no_guard
+from app.ingest.answer import Writer
 from app.ingest.belief import Belief
 from app.ingest.live import forget_head, read_head
 from app.ingest.locate import located_watches
@@ -46,10 +46,9 @@ def follow_chain(
     outside: Outside,
     clock: Clock,
     progress: Progress = no_progress,
-    guard: Guard = no_guard,
 ) -> ReadReport:
     """Read what is missing. What no node answers stays a gap, and is reported."""
-    writer = Writer(engine=engine, chain=chain, clock=clock, guard=guard)
+    writer = Writer(engine=engine, chain=chain, clock=clock)
     with open_panel(engine=engine, chain=chain, outside=outside, clock=clock) as panel:
         rules = panel.rules
         if rules.stopped_at is not None:

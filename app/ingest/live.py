@@ -30,7 +30,6 @@ def read_head(*, seat: Seat, writer: Writer, addresses: Collection[Address], fin
     """Bring the provisional blocks up to the node's head; a ChainError leaves them as they were."""
     chain_id = writer.chain.id
     with writer.engine.begin() as connection:
-        writer.guard(connection)
         accounts = coverage_store.record_accounts(connection, chain_id=chain_id, addresses=addresses)
     with reading(writer.engine) as connection:
         # Blocks that were read for other accounts are read anew for these.
@@ -43,7 +42,6 @@ def read_head(*, seat: Seat, writer: Writer, addresses: Collection[Address], fin
     demand_one_chain([*([final] if first == final.number + 1 else []), *kept, *new])
     transfers = _transfers(seat, chain_id=chain_id, addresses=addresses, blocks=new)
     with writer.engine.begin() as connection:
-        writer.guard(connection)
         _replace(connection, chain_id=chain_id, first=kept[0].number if kept else fork, fork=fork)
         if new:
             provisional_store.add_provisional(
@@ -59,7 +57,6 @@ def read_head(*, seat: Seat, writer: Writer, addresses: Collection[Address], fin
 def forget_head(*, writer: Writer, last: int | None = None) -> None:
     """Forget the provisional blocks up to `last`, which were read as final ones; or all of them."""
     with writer.engine.begin() as connection:
-        writer.guard(connection)
         provisional_store.rewind(connection, chain_id=writer.chain.id, last=last)
 
 
@@ -93,7 +90,7 @@ def _transfers(
     by_number = {block.number: block for block in blocks}
     found = []
     for batch in seat.client.log_ranges(
-        accounts=asked, first_block=blocks[0].number, last_block=blocks[-1].number, size=seat.size
+        accounts=asked, first_block=blocks[0].number, last_block=blocks[-1].number, learnt=seat.size
     ):
         for number, told in batch.block_hashes.items():
             if by_number[number].hash != told:

@@ -141,7 +141,7 @@ def _sit(
         return _Refused(node=node, failure=_named(client, error), contradicts=error)
     except ChainError as error:
         return _Refused(node=node, failure=_named(client, error))
-    size = LearntSize(learnt.size)
+    size = LearntSize(now=learnt.size)
     return Seat(node=node, client=client, head=head, final=final, client_version=version, size=size)
 
 

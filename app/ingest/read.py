@@ -19,7 +19,7 @@ from app.ingest.ranges import Blocks
 from app.ingest.store import coverage as coverage_store
 from app.ingest.store.watches import Watch
 from chains.errors import ChainError
-from chains.evm.fastlogs import LogBatch
+from chains.evm.client import LogBatch
 from chains.types import BlockRef, ChainId
 
 Progress = Callable[["ReadProgress"], None]
@@ -77,7 +77,7 @@ class Pass:
     def _read_through(self, seat: Seat, *, part: Part, left: Blocks, unread: list[str]) -> Blocks | None:
         """What is left when this node is done, or has failed."""
         batches = seat.client.log_ranges(
-            accounts=part.addresses, first_block=left.first, last_block=left.last, size=seat.size
+            accounts=part.addresses, first_block=left.first, last_block=left.last, learnt=seat.size
         )
         rest: Blocks | None = left
         try:

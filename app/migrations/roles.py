@@ -17,6 +17,7 @@ from app.db_errors import DatabaseProblem
 from app.roles import WORK_POLICY
 
 TENANT_POLICY = "tenant"
+OPERATOR_POLICY = "operator"
 # From PostgreSQL 16 on, whoever may create roles may hand on an attribute of his own, BYPASSRLS among them.
 _CREATEROLE_SUFFICES = 160_000
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -76,11 +77,12 @@ def guard_sql(table: str) -> tuple[str, ...]:
     )
 
 
-def work_sql(roles: Roles) -> str:
-    """A worker belongs to no tenant and finds whatever waits; in a tenant's transaction only the tenant's."""
+def jobs_sql(roles: Roles) -> tuple[str, ...]:
+    """Jobs outside of any tenant's transaction: a worker finds what waits, the operator is shown all."""
+    waits = "state IN ('queued', 'running')"
     return (
-        f"CREATE POLICY {WORK_POLICY} ON evidence FOR SELECT TO {roles.worker}"
-        f" USING (state IN ('queued', 'running') AND {_NO_TENANT})"
+        f"CREATE POLICY {WORK_POLICY} ON job FOR SELECT TO {roles.worker} USING ({waits} AND {_NO_TENANT})",
+        f"CREATE POLICY {OPERATOR_POLICY} ON job FOR SELECT TO {roles.app} USING ({_NO_TENANT})",
     )
 
 
@@ -143,6 +145,14 @@ def _demand_fit(known: dict[str, _Role], *, roles: Roles) -> None:
 def allow(connection: Connection, *, role: str, rights: str, table: str) -> None:
     """`rights` as GRANT takes them, with columns where only some may be changed."""
     connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")
+
+
+def lend_schema(connection: Connection, *, role: str, schema: str) -> None:
+    """A schema in which the role makes tables of its own; what is there already is lent with it."""
+    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    connection.exec_driver_sql(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}")
+    for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        connection.exec_driver_sql(f"GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {role}")
 
 
 def guard(connection: Connection, *, table: str) -> None:

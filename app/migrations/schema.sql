@@ -41,15 +41,24 @@ CREATE TABLE chain (
     start_block BIGINT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    number INTEGER NOT NULL,
     CONSTRAINT pk_chain PRIMARY KEY (id),
     CONSTRAINT uq_chain_reference UNIQUE (reference),
+    CONSTRAINT uq_chain_number UNIQUE (number),
     CONSTRAINT ck_chain_id CHECK (id = 'eip155:' || CAST(reference AS TEXT)),
     CONSTRAINT ck_chain_reference CHECK (reference >= 1),
     CONSTRAINT ck_chain_name CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT ck_chain_native_symbol CHECK (length(native_symbol) BETWEEN 1 AND 40),
     CONSTRAINT ck_chain_native_decimals CHECK (native_decimals BETWEEN 0 AND 77),
     CONSTRAINT ck_chain_finality_confirmations CHECK (finality_confirmations >= 1),
-    CONSTRAINT ck_chain_start_block CHECK (start_block >= 0)
+    CONSTRAINT ck_chain_start_block CHECK (start_block >= 0),
+    CONSTRAINT ck_chain_number CHECK (number BETWEEN 1 AND 127)
+);
+
+CREATE TABLE job_executor (
+    id TEXT NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_job_executor PRIMARY KEY (id)
 );
 
 CREATE TABLE tenant (
@@ -59,6 +68,42 @@ CREATE TABLE tenant (
     CONSTRAINT pk_tenant PRIMARY KEY (id),
     CONSTRAINT ck_tenant_name CHECK (length(name) BETWEEN 1 AND 200)
 );
+
+CREATE TABLE transfer (
+    key BIGINT NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    sender BYTEA NOT NULL,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    CONSTRAINT pk_transfer PRIMARY KEY (key),
+    CONSTRAINT ck_transfer_key CHECK (key >= 0),
+    CONSTRAINT ck_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_transfer_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+
+CREATE TABLE transfer_account (
+    account BYTEA NOT NULL,
+    key BIGINT NOT NULL,
+    CONSTRAINT pk_transfer_account PRIMARY KEY (account, key),
+    CONSTRAINT ck_transfer_account_account CHECK (length(account) = 20)
+);
+
+CREATE TABLE transfer_unsorted (
+    id TEXT NOT NULL,
+    first_key BIGINT NOT NULL,
+    last_key BIGINT NOT NULL,
+    transfers BIGINT NOT NULL,
+    CONSTRAINT pk_transfer_unsorted PRIMARY KEY (id),
+    CONSTRAINT ck_transfer_unsorted_first_key CHECK (first_key >= 0),
+    CONSTRAINT ck_transfer_unsorted_last_key CHECK (last_key >= first_key),
+    CONSTRAINT ck_transfer_unsorted_transfers CHECK (transfers >= 1)
+);
+CREATE INDEX ix_transfer_unsorted_first_key ON transfer_unsorted (first_key);
 
 CREATE TABLE account_set (
     chain_id TEXT NOT NULL,
@@ -138,15 +183,30 @@ CREATE TABLE block (
     time BIGINT NOT NULL,
     parent_hash BYTEA,
     recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_block PRIMARY KEY (chain_id, hash),
+    CONSTRAINT pk_block PRIMARY KEY (chain_id, number),
+    CONSTRAINT uq_block_chain_id_hash UNIQUE (chain_id, hash),
     CONSTRAINT ck_block_number CHECK (number >= 0),
     CONSTRAINT ck_block_time CHECK (time >= 0),
     CONSTRAINT fk_block_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
     CONSTRAINT ck_block_hash CHECK (length(hash) = 32),
     CONSTRAINT ck_block_parent_hash CHECK (length(parent_hash) = 32)
 );
-CREATE INDEX ix_block_chain_id_number ON block (chain_id, number);
 CREATE INDEX ix_block_chain_id_time ON block (chain_id, time);
+
+CREATE TABLE chain_lease (
+    chain_id TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    asked_until TIMESTAMP WITH TIME ZONE,
+    passes_wanted BIGINT NOT NULL,
+    passes_made BIGINT NOT NULL,
+    CONSTRAINT pk_chain_lease PRIMARY KEY (chain_id),
+    CONSTRAINT ck_chain_lease_epoch CHECK (epoch >= 0),
+    CONSTRAINT ck_chain_lease_passes_wanted CHECK (passes_wanted >= 0),
+    CONSTRAINT ck_chain_lease_passes_made CHECK (passes_made BETWEEN 0 AND passes_wanted),
+    CONSTRAINT fk_chain_lease_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
 
 CREATE TABLE chain_node (
     id TEXT NOT NULL,
@@ -197,6 +257,14 @@ CREATE TABLE disagreement (
     CONSTRAINT ck_disagreement_fingerprint CHECK (length(fingerprint) = 32)
 );
 
+CREATE TABLE emitter (
+    chain_id TEXT NOT NULL,
+    contract BYTEA NOT NULL,
+    CONSTRAINT pk_emitter PRIMARY KEY (chain_id, contract),
+    CONSTRAINT fk_emitter_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_emitter_contract CHECK (length(contract) = 20)
+);
+
 CREATE TABLE idempotency_key (
     tenant_id TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -219,6 +287,41 @@ CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);
 ALTER TABLE idempotency_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idempotency_key FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON idempotency_key USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+CREATE TABLE job (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    step TEXT NOT NULL,
+    done BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    attempt INTEGER NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    failure TEXT,
+    open_key TEXT,
+    CONSTRAINT pk_job PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_job_open_key UNIQUE (open_key),
+    CONSTRAINT ck_job_kind CHECK (kind IN ('sealing', 'repair', 'assessment')),
+    CONSTRAINT ck_job_state CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    CONSTRAINT ck_job_object_id CHECK (length(object_id) BETWEEN 1 AND 200),
+    CONSTRAINT ck_job_step CHECK (length(step) BETWEEN 1 AND 200),
+    CONSTRAINT ck_job_done CHECK (done >= 0),
+    CONSTRAINT ck_job_total CHECK (total >= 0),
+    CONSTRAINT ck_job_attempt CHECK (attempt >= 0),
+    CONSTRAINT ck_job_failure CHECK ((state = 'failed') = (failure IS NOT NULL)),
+    CONSTRAINT ck_job_finished_at CHECK ((state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+    CONSTRAINT ck_job_open_key CHECK ((state IN ('queued', 'running')) = (open_key IS NOT NULL)),
+    CONSTRAINT fk_job_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_job_state_created_at ON job (state, created_at);
+CREATE INDEX ix_job_tenant_id_created_at ON job (tenant_id, created_at);
+ALTER TABLE job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,
@@ -422,6 +525,19 @@ CREATE TABLE disagreement_answer (
     CONSTRAINT ck_disagreement_answer_sha256 CHECK (length(sha256) = 32)
 );
 
+CREATE TABLE job_step (
+    tenant_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    step TEXT NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_job_step PRIMARY KEY (tenant_id, job_id, step),
+    CONSTRAINT fk_job_step_tenant_id_job_id_job FOREIGN KEY(tenant_id, job_id) REFERENCES job (tenant_id, id),
+    CONSTRAINT ck_job_step_step CHECK (length(step) BETWEEN 1 AND 200)
+);
+ALTER TABLE job_step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job_step FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job_step USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
 CREATE TABLE node_reading (
     node_id TEXT NOT NULL,
     client_version TEXT,
@@ -452,33 +568,6 @@ CREATE TABLE provisional_transfer (
     CONSTRAINT ck_provisional_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 
-CREATE TABLE transfer (
-    chain_id TEXT NOT NULL,
-    block_hash BYTEA NOT NULL,
-    log_index INTEGER NOT NULL,
-    block_number BIGINT NOT NULL,
-    block_time BIGINT NOT NULL,
-    tx_hash BYTEA NOT NULL,
-    contract BYTEA NOT NULL,
-    sender BYTEA NOT NULL,
-    recipient BYTEA NOT NULL,
-    amount_units NUMERIC(78, 0) NOT NULL,
-    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_transfer PRIMARY KEY (chain_id, block_hash, log_index),
-    CONSTRAINT fk_transfer_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
-    CONSTRAINT ck_transfer_log_index CHECK (log_index >= 0),
-    CONSTRAINT ck_transfer_block_number CHECK (block_number >= 0),
-    CONSTRAINT ck_transfer_block_time CHECK (block_time >= 0),
-    CONSTRAINT ck_transfer_block_hash CHECK (length(block_hash) = 32),
-    CONSTRAINT ck_transfer_tx_hash CHECK (length(tx_hash) = 32),
-    CONSTRAINT ck_transfer_contract CHECK (length(contract) = 20),
-    CONSTRAINT ck_transfer_sender CHECK (length(sender) = 20),
-    CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
-    CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
-);
-CREATE INDEX ix_transfer_chain_id_recipient_block_number ON transfer (chain_id, recipient, block_number);
-CREATE INDEX ix_transfer_chain_id_sender_block_number ON transfer (chain_id, sender, block_number);
-
 CREATE TABLE accepted_asset (
     tenant_id TEXT NOT NULL,
     debt_id TEXT NOT NULL,
@@ -490,6 +579,26 @@ CREATE TABLE accepted_asset (
 ALTER TABLE accepted_asset ENABLE ROW LEVEL SECURITY;
 ALTER TABLE accepted_asset FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON accepted_asset USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+CREATE TABLE assessment_snapshot (
+    tenant_id TEXT NOT NULL,
+    debt_id TEXT NOT NULL,
+    known_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    as_of TIMESTAMP WITH TIME ZONE NOT NULL,
+    result TEXT NOT NULL,
+    timing TEXT NOT NULL,
+    not_covered_min_units NUMERIC(78, 0),
+    not_covered_max_units NUMERIC(78, 0),
+    CONSTRAINT pk_assessment_snapshot PRIMARY KEY (tenant_id, debt_id, known_at),
+    CONSTRAINT fk_assessment_snapshot_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
+    CONSTRAINT ck_assessment_snapshot_result CHECK (result IN ('FULL', 'PARTIAL', 'NONE_FOUND_IN_SCOPE', 'UNDETERMINED')),
+    CONSTRAINT ck_assessment_snapshot_timing CHECK (timing IN ('ON_TIME', 'NOT_YET_DUE', 'LATE', 'OVERDUE', 'UNDETERMINED')),
+    CONSTRAINT ck_assessment_snapshot_not_covered_min_units CHECK (not_covered_min_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935),
+    CONSTRAINT ck_assessment_snapshot_not_covered_max_units CHECK (not_covered_max_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+ALTER TABLE assessment_snapshot ENABLE ROW LEVEL SECURITY;
+ALTER TABLE assessment_snapshot FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON assessment_snapshot USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE debt_account (
     tenant_id TEXT NOT NULL,

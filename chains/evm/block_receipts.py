@@ -13,7 +13,7 @@ from typing import Any
 from chains.evm import bloom, encoding, trie
 from chains.evm.encoding import BadEncoding
 from chains.evm.header import Header
-from chains.evm.receipt import BadReceipts, Log, Receipt, ReceiptReader
+from chains.evm.receipt import BadReceipts, Log, Receipt, read_receipt
 from chains.evm.soundness import state_sync_tx_hash
 from chains.evm.transfers import TRANSFER_TOPIC, ParsedLogs, merge_logs, parse_logs
 from chains.types import Address, Hash32
@@ -84,8 +84,7 @@ def verify_receipts(
     known. Raises BadReceipts unless receiptsRoot and logsBloom are rebuilt.
     """
     kept, outside_root = _split(header, answers)
-    reader = ReceiptReader()
-    receipts = tuple([reader.read(answer) for answer in kept])
+    receipts = tuple([read_receipt(answer) for answer in kept])
     _demand_roots(header, receipts)
     hashes = _demand_places(header, kept)
     if tx_hashes is not None and hashes != tuple(tx_hashes):

@@ -6,13 +6,14 @@ BadAnswer that names the node. It knows nothing of debts, and decides nothing ab
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chains.errors import BadAnswer, NodeError, RpcError, WrongChain
-from chains.evm import encoding
+from chains.evm import encoding, fastlogs
+from chains.evm.ahead import read_ahead
 from chains.evm.blocks import (
     Boundary,
     MalformedBlock,
@@ -22,18 +23,20 @@ from chains.evm.blocks import (
     parse_block,
 )
 from chains.evm.encoding import BadEncoding
-from chains.evm.fastlogs import LogBatch, row_of_log
+from chains.evm.fastlogs import LogRow
 from chains.evm.ranges import LearntSize, RangeSize
 from chains.evm.transfers import (
     MalformedLog,
     OtherLog,
     RawTransferLog,
+    every_transfer_filter,
     merge_logs,
     parse_logs,
     transfer_filters,
 )
+from chains.jsonrpc import ErrorObject
 from chains.rpc import RpcAnswer, RpcClient
-from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality
+from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality, Hash32
 
 BATCH_CALLS_MAX = 50
 VERSION_CHARS_MAX = 200
@@ -62,6 +65,23 @@ class LogsAnswer:
     last_block: int
     logs: tuple[RawTransferLog, ...]
     others: tuple[OtherLog, ...]
+    answers: tuple[RpcAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogBatch:
+    """One range, each log once, in chain order: what `LogsAnswer` says, in the form that is stored.
+
+    `block_hashes` has every block that a log lies in; `block_times` those whose logs all tell their block's
+    time, as the node claims it. `answers` are kept for their bytes: their `result` is None.
+    """
+
+    first_block: int
+    last_block: int
+    rows: list[LogRow]
+    others: tuple[OtherLog, ...]
+    block_hashes: dict[int, Hash32]
+    block_times: dict[int, int]
     answers: tuple[RpcAnswer, ...]
 
 
@@ -180,30 +200,61 @@ class EvmClient:
             first = last + 1
             size = size.after_success()
 
+    def log_batch(self, *, accounts: Sequence[Address] | None, first_block: int, last_block: int) -> LogBatch:
+        """Every Transfer of this range, or those from or to the accounts, in one request each way."""
+        if accounts is None:
+            filters = [every_transfer_filter(first_block=first_block, last_block=last_block)]
+        else:
+            filters = transfer_filters(addresses=accounts, first_block=first_block, last_block=last_block)
+        answers = [self._logs(asked) for asked in filters]
+        with self._distrust():
+            found = fastlogs.merge([answer.result for answer in answers])
+        return LogBatch(
+            first_block=first_block,
+            last_block=last_block,
+            rows=found.rows,
+            others=found.others,
+            block_hashes=found.block_hashes,
+            block_times=found.block_times,
+            answers=tuple(replace(answer, result=None) for answer in answers),
+        )
+
     def log_ranges(
         self,
         *,
         accounts: Sequence[Address] | None,
         first_block: int,
         last_block: int,
-        size: LearntSize | None = None,
+        size: RangeSize | None = None,
+        ahead: int = 2,
+        learnt: LearntSize | None = None,
     ) -> Generator[LogBatch]:
-        size = size or LearntSize(RangeSize())
-        for part in self.transfer_ranges(
-            addresses=accounts or (), first_block=first_block, last_block=last_block, size=size.now
-        ):
-            yield LogBatch(
-                first_block=part.first_block,
-                last_block=part.last_block,
-                rows=[row_of_log(log) for log in part.logs],
-                others=part.others,
-                block_hashes={
-                    **{log.block_number: log.block_hash for log in part.logs},
-                    **{log.block_number: log.block_hash for log in part.others},
-                },
-                block_times={},
-                answers=part.answers,
-            )
+        """The same over any range: adjoining parts in order, the next ones asked for while one is stored.
+
+        `accounts` None asks for every Transfer of the chain. `learnt` holds the size of a request before
+        and after, for whoever reads through the same node again; without it the reading begins at `size`.
+        Raises the node's error where even one block can't be answered, after all parts before it.
+        """
+
+        def fetch(first: int, last: int) -> LogBatch:
+            return self.log_batch(accounts=accounts, first_block=first, last_block=last)
+
+        return read_ahead(
+            first_block=first_block,
+            last_block=last_block,
+            fetch=fetch,
+            size_of=lambda batch: max(len(answer.body) for answer in batch.answers),
+            learnt=learnt or LearntSize(now=size or RangeSize()),
+            ahead=ahead,
+        )
+
+    def _logs(self, asked: Mapping[str, Any]) -> RpcAnswer:
+        """An answer whose result is `fastlogs.Logs`."""
+
+        def read(body: bytes, *, call_id: int) -> fastlogs.Logs | ErrorObject:
+            return fastlogs.read_logs(body, call_id=call_id, asked=asked)
+
+        return self.rpc.call_read("eth_getLogs", [asked], read=read)
 
     def first_block_at_or_after(self, time: int, *, low: int, high: int) -> BlockRef | None:
         """The first block in low … high with a time of at least `time`; None if all are earlier."""

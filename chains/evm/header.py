@@ -133,13 +133,13 @@ def read_header(answer: Any) -> Header:
         return _of_texts(answer)
     except (KeyError, TypeError, ValueError) as error:
         # The fast path finds only that something is wrong; this finds what.
-        raise BadHeader(_fault(answer)) from error
+        raise BadHeader(_first_fault(answer)) from error
 
 
 def decode_header(data: bytes) -> Header:
     """A header from its RLP, as a store or a bundle keeps it. Raises BadHeader."""
     try:
-        items = rlp.decode_list(data, size_max=HEADER_BYTES_MAX, depth_max=1, items_max=len(_FIELDS) + 1)
+        items = rlp.decode_list(data, size_max=HEADER_BYTES_MAX, depth_max=2, items_max=2 * len(_FIELDS))
         if not len(_REQUIRED) <= len(items) <= len(_FIELDS):
             msg = f"a header has {len(_REQUIRED)} to {len(_FIELDS)} fields, not {len(items)}"
             raise BadHeader(msg)
@@ -161,16 +161,14 @@ def decode_header(data: bytes) -> Header:
 
 
 def _checked_item(name: str, item: rlp.Decoded) -> bytes:
+    if not isinstance(item, bytes):
+        msg = f"{name} is a list"
+        raise BadHeader(msg)
     width = _WIDTHS[name]
     if width == 0:
         rlp.decode_int(item, most=UINT256_MAX)
-    elif isinstance(item, bytes):
-        if len(item) == width or (width is None and len(item) <= EXTRA_DATA_BYTES_MAX):
-            return item
+    elif len(item) > EXTRA_DATA_BYTES_MAX if width is None else len(item) != width:
         msg = f"{name} has {len(item)} bytes"
-        raise BadHeader(msg)
-    if not isinstance(item, bytes):
-        msg = f"{name} is a list"
         raise BadHeader(msg)
     return item
 
@@ -230,9 +228,10 @@ def _varying_text(text: str, name: str) -> str:
         raise ValueError
     digits = text[2:]
     if name == "extraData":
-        if len(digits) > 2 * EXTRA_DATA_BYTES_MAX:
+        extra = bytes.fromhex(digits)
+        if len(extra) > EXTRA_DATA_BYTES_MAX or 2 * len(extra) != len(digits):
             raise ValueError
-        return rlp.encode_bytes(bytes.fromhex(digits)).hex()
+        return rlp.encode_bytes(extra).hex()
     if digits == "0":
         return "80"
     size = (len(digits) + 1) // 2
@@ -243,30 +242,28 @@ def _varying_text(text: str, name: str) -> str:
     return f"{0x80 + size:02x}{digits.zfill(2 * size)}"
 
 
-def _fault(answer: Mapping[str, Any]) -> str:
-    """The first thing that is wrong with the fields."""
+def _first_fault(answer: Mapping[str, Any]) -> str:
+    """What is wrong with the fields, by name."""
     texts = {name: answer.get(name) for name in _FIELDS}
-    last = max((i for i, name in enumerate(_FIELDS) if texts[name] is not None), default=0)
-    for at, (name, width) in enumerate(_WIDTHS.items()):
-        if texts[name] is None and (at < len(_REQUIRED) or at < last):
-            return f"a header without {name}"
-        try:
-            if texts[name] is not None:
-                _check_text(name, width, texts[name])
-        except BadEncoding as error:
-            return f"{name}: {error}"
-    return "not a header"
+    last = max(at for at, name in enumerate(_FIELDS) if at < len(_REQUIRED) or texts[name] is not None)
+    faults = (_fault(name, texts[name]) for name in _FIELDS[: last + 1])
+    return next(filter(None, faults), "not a header")
 
 
-def _check_text(name: str, width: int | None, text: Any) -> None:
-    if width == 0:
-        most = {"number": BLOCK_NUMBER_MAX, "timestamp": BLOCK_TIME_MAX}.get(name, UINT256_MAX)
-        encoding.quantity(text, most=most)
-        return
-    size = len(encoding.data(text))
-    if size > EXTRA_DATA_BYTES_MAX if width is None else size != width:
-        msg = f"{size} bytes"
-        raise BadEncoding(msg)
+def _fault(name: str, text: Any) -> str | None:
+    if text is None:
+        return f"a header without {name}"
+    width = _WIDTHS[name]
+    try:
+        if width == 0:
+            most = {"number": BLOCK_NUMBER_MAX, "timestamp": BLOCK_TIME_MAX}.get(name, UINT256_MAX)
+            encoding.quantity(text, most=most)
+            return None
+        size = len(encoding.data(text))
+    except BadEncoding as error:
+        return f"{name}: {error}"
+    wrong = size > EXTRA_DATA_BYTES_MAX if width is None else size != width
+    return f"{name} has {size} bytes" if wrong else None
 
 
 def _answered_hash(answered: Any) -> Hash32:

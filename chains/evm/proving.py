@@ -25,9 +25,6 @@ from chains.types import Hash32
 
 T = TypeVar("T")
 
-# "Method not found" of JSON-RPC, and "method not supported" of EIP-1474, which Hardhat answers.
-_NO_SUCH_METHOD = frozenset({-32601, -32004})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptsAnswer:
@@ -68,7 +65,7 @@ def block_receipts(client: EvmClient, header: Header) -> ReceiptsAnswer:
     try:
         answer = client.rpc.call("eth_getBlockReceipts", [encoding.to_quantity(header.number)])
     except RpcError as error:
-        if error.code not in _NO_SUCH_METHOD:
+        if not error.method_is_missing:
             raise
         return _receipts_one_by_one(client, header)
     if answer.result is None:

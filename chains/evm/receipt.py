@@ -11,6 +11,7 @@ https://specs.optimism.io/protocol/deposits.html#deposit-receipt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from chains.errors import ChainError
@@ -58,90 +59,83 @@ class Receipt:
     encoded: bytes
 
 
-class ReceiptReader:
-    """Reads the receipts of one block; remembers the contracts and topics that it has met in it.
+def read_receipt(answer: Any) -> Receipt:
+    """A receipt of an eth_getBlockReceipts or eth_getTransactionReceipt answer. Raises BadReceipts."""
+    if not isinstance(answer, dict):
+        msg = f"a receipt is an object, not {encoding.shown(answer)}"
+        raise BadReceipts(msg)
+    try:
+        return _read(answer)
+    except KeyError as error:
+        msg = f"a receipt or log without {error.args[0]}"
+        raise BadReceipts(msg) from error
+    except (BadEncoding, TypeError) as error:
+        msg = f"receipt {encoding.shown(answer.get('transactionIndex'))}: {error}"
+        raise BadReceipts(msg) from error
 
-    Each is read once into its value, its RLP and its bloom bits. A long proof spends most of its time here.
-    """
 
-    __slots__ = ("_addresses", "_topics")
+def _read(answer: dict[str, Any]) -> Receipt:
+    kind = encoding.quantity("0x0" if answer.get("type") is None else answer["type"], most=0x7F)
+    answers = answer["logs"]
+    if not isinstance(answers, list):
+        msg = "logs are an array"
+        raise BadEncoding(msg)
+    read = [_read_log(one) for one in answers]
+    bits = 0
+    for one in read:
+        bits |= one[2]
+    bloom_bytes = bloom.to_bytes(bits)
+    _demand_bloom(answer.get("logsBloom"), bloom_bytes)
+    fields = [
+        _encoded_outcome(answer),
+        rlp.encode_int(encoding.quantity(answer["cumulativeGasUsed"], most=GAS_MAX)),
+        _BLOOM_PREFIX + bloom_bytes,
+        rlp.encode_list([one[1] for one in read]),
+        *_encoded_deposit(kind, answer),
+    ]
+    return Receipt(
+        kind=kind,
+        bloom=bits,
+        logs=tuple([one[0] for one in read]),
+        encoded=_enveloped(kind, rlp.encode_list(fields)),
+    )
 
-    def __init__(self) -> None:
-        self._addresses: dict[str, tuple[Address, bytes, int]] = {}
-        self._topics: dict[str, tuple[Hash32, bytes, int]] = {}
 
-    def read(self, answer: Any) -> Receipt:
-        """A receipt of an eth_getBlockReceipts or eth_getTransactionReceipt answer. Raises BadReceipts."""
-        if not isinstance(answer, dict):
-            msg = f"a receipt is an object, not {encoding.shown(answer)}"
-            raise BadReceipts(msg)
-        try:
-            return self._read(answer)
-        except KeyError as error:
-            msg = f"a receipt or log without {error.args[0]}"
-            raise BadReceipts(msg) from error
-        except (BadEncoding, TypeError) as error:
-            msg = f"receipt {encoding.shown(answer.get('transactionIndex'))}: {error}"
-            raise BadReceipts(msg) from error
+def _read_log(answer: Any) -> tuple[Log, bytes, int]:
+    """A log, its RLP and its bloom bits. A long proof spends most of its time here."""
+    if not isinstance(answer, dict):
+        msg = f"a log is an object, not {encoding.shown(answer)}"
+        raise BadEncoding(msg)
+    contract, encoded, bits = _contract(answer["address"])
+    texts = answer["topics"]
+    if not isinstance(texts, list) or len(texts) > TOPICS_MAX:
+        msg = f"topics are an array of at most {TOPICS_MAX}"
+        raise BadEncoding(msg)
+    encoded += _TOPICS_PREFIX[len(texts)]
+    topics = []
+    for text in texts:
+        topic, encoded_topic, topic_bits = _topic(text)
+        topics.append(topic)
+        encoded += encoded_topic
+        bits |= topic_bits
+    data = encoding.data(answer["data"])
+    encoded += rlp.encode_bytes(data)
+    log = Log(address=contract, topics=tuple(topics), data=data)
+    return log, rlp.list_prefix(len(encoded)) + encoded, bits
 
-    def _read(self, answer: dict[str, Any]) -> Receipt:
-        kind = encoding.quantity("0x0" if answer.get("type") is None else answer["type"], most=0x7F)
-        answers = answer["logs"]
-        if not isinstance(answers, list):
-            msg = "logs are an array"
-            raise BadEncoding(msg)
-        read = [self._log(one) for one in answers]
-        bits = 0
-        for one in read:
-            bits |= one[2]
-        bloom_bytes = bloom.to_bytes(bits)
-        _demand_bloom(answer.get("logsBloom"), bloom_bytes)
-        fields = [
-            _encoded_outcome(answer),
-            rlp.encode_int(encoding.quantity(answer["cumulativeGasUsed"], most=GAS_MAX)),
-            _BLOOM_PREFIX + bloom_bytes,
-            rlp.encode_list([one[1] for one in read]),
-            *_encoded_deposit(kind, answer),
-        ]
-        return Receipt(
-            kind=kind,
-            bloom=bits,
-            logs=tuple([one[0] for one in read]),
-            encoded=_enveloped(kind, rlp.encode_list(fields)),
-        )
 
-    def _log(self, answer: Any) -> tuple[Log, bytes, int]:
-        """A log, its RLP and its bloom bits."""
-        if not isinstance(answer, dict):
-            msg = f"a log is an object, not {encoding.shown(answer)}"
-            raise BadEncoding(msg)
-        text = answer["address"]
-        contract, encoded, bits = self._addresses.get(text) or self._address(text)
-        texts = answer["topics"]
-        if not isinstance(texts, list) or len(texts) > TOPICS_MAX:
-            msg = f"topics are an array of at most {TOPICS_MAX}"
-            raise BadEncoding(msg)
-        encoded += _TOPICS_PREFIX[len(texts)]
-        topics = []
-        for text in texts:
-            topic, encoded_topic, topic_bits = self._topics.get(text) or self._topic(text)
-            topics.append(topic)
-            encoded += encoded_topic
-            bits |= topic_bits
-        data = encoding.data(answer["data"])
-        encoded += rlp.encode_bytes(data)
-        log = Log(address=contract, topics=tuple(topics), data=data)
-        return log, rlp.list_prefix(len(encoded)) + encoded, bits
+# Contracts and topics repeat, within a block and from block to block. The bound is some 10 MB.
+@lru_cache(maxsize=8192)
+def _contract(text: str) -> tuple[Address, bytes, int]:
+    """A log's address, its RLP and its bloom bits."""
+    value = encoding.address(text)
+    return value, b"\x94" + value, bloom.entry_bits(value)
 
-    def _address(self, text: str) -> tuple[Address, bytes, int]:
-        value = encoding.address(text)
-        known = self._addresses[text] = value, b"\x94" + value, bloom.entry_bits(value)
-        return known
 
-    def _topic(self, text: str) -> tuple[Hash32, bytes, int]:
-        value = encoding.hash32(text)
-        known = self._topics[text] = value, b"\xa0" + value, bloom.entry_bits(value)
-        return known
+@lru_cache(maxsize=8192)
+def _topic(text: str) -> tuple[Hash32, bytes, int]:
+    value = encoding.hash32(text)
+    return value, b"\xa0" + value, bloom.entry_bits(value)
 
 
 # What stands before 256 bytes, and before a list of so many topics.
@@ -158,7 +152,7 @@ def decode_receipt(encoded: bytes) -> Receipt:
     kind = encoded[0] if encoded[0] < 0x80 else 0
     try:
         items = rlp.decode_list(encoded[1:] if kind else encoded, depth_max=4)
-        if (encoded[0] == 0) or len(items) not in _lengths(kind):
+        if len(items) not in _lengths(kind):
             msg = f"a receipt of type {kind:#x} with {len(items)} fields"
             raise BadReceipts(msg)
         outcome, gas, bloom_bytes, logs_item = items[:4]

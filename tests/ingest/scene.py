@@ -23,7 +23,7 @@ from app.debts.recording import NewDebt, NewInstallment, record_debt
 from app.debts.terms import Basis, Debt
 from app.ingest.follow import ReadReport, follow_chain, no_progress
 from app.ingest.ledger_model import account_set_member, coverage
-from app.ingest.model import transfer
+from app.ingest.model import block, chain, transfer
 from app.ingest.ranges import Blocks, merged
 from app.ingest.read import Progress
 from app.ingest.registry import NewChain, register_asset, store_chain
@@ -134,11 +134,27 @@ def first_of_window(node: DevNode) -> int:
 
 def stored(engine: Engine) -> set[Moved]:
     """Every transfer that the database holds."""
-    columns = Moved.__dataclass_fields__
+    number = transfer.c.key.op(">>")(sa.literal(20, sa.Integer)).op("&")(2**36 - 1)
+    of_transfer = sa.and_(
+        chain.c.number == transfer.c.key.op(">>")(sa.literal(56, sa.Integer)),
+        block.c.chain_id == chain.c.id,
+        block.c.number == number,
+    )
+    query = sa.select(
+        number.label("block_number"),
+        transfer.c.key.op("&")(2**20 - 1).label("log_index"),
+        block.c.hash.label("block_hash"),
+        block.c.time.label("block_time"),
+        transfer.c.tx_hash,
+        transfer.c.contract,
+        transfer.c.sender,
+        transfer.c.recipient,
+        transfer.c.amount_units,
+    ).select_from(transfer.join(chain, sa.true()).join(block, of_transfer))
     with reading(engine) as connection:
-        rows = connection.execute(sa.select(*(transfer.c[name] for name in columns))).mappings().all()
+        rows = connection.execute(query).mappings().all()
     found = {Moved(**row) for row in rows}
-    assert len(found) == len(rows)
+    assert len(found) == len(rows) == count(engine, transfer)
     return found
 
 

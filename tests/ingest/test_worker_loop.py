@@ -168,7 +168,7 @@ def test_a_chain_that_is_not_read_is_said(
 def test_waking_it_reads_at_once(sqlite_scene: Scene, tmp_path: Path, proxy: FaultyProxy) -> None:
     scene = sqlite_scene.through(proxy.url)
     resources = resources_of(scene, folder=tmp_path)
-    with running(resources=resources, tools=sealing_tools(resources)) as wake:
+    with running(resources=resources, tools=sealing_tools(resources)) as worker:
         wait_for(lambda: len(proxy.requests) >= 4)
         time.sleep(0.1)
         play(scene)
@@ -177,7 +177,7 @@ def test_waking_it_reads_at_once(sqlite_scene: Scene, tmp_path: Path, proxy: Fau
         time.sleep(0.2)
         assert len(proxy.requests) == asked
         assert count(scene.engine, coverage) == 0
-        wake.set()
+        worker.look()
         wait_for(lambda: covered(scene.engine, scene.creditor) != [])
     demand_truth(scene)
     assert workers() == []

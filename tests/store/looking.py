@@ -11,8 +11,8 @@ from app.db import for_tenant, reading
 from app.db_errors import DatabaseUnwritable
 from tests.store.two_tenants import GUARDED
 
-# A worker has nothing to do with requests answered before.
-NOT_THE_WORKERS = {"idempotency_key"}
+# A worker has nothing to do with requests answered before, nor the API with what a worker has done.
+NOT_THEIRS = {"worker": {"idempotency_key"}, "app": {"job_step"}}
 
 
 def tenants_seen(engine: Engine, table: str) -> set[str]:
@@ -22,7 +22,7 @@ def tenants_seen(engine: Engine, table: str) -> set[str]:
 
 
 def tables_of(role: str) -> list[str]:
-    return sorted(set(GUARDED) - (NOT_THE_WORKERS if role == "worker" else set()))
+    return sorted(set(GUARDED) - NOT_THEIRS[role])
 
 
 def refused(engine: Engine, act: Callable[[Connection], object]) -> bool:
@@ -50,7 +50,7 @@ def changed(engine: Engine, statement: sa.UpdateBase) -> int:
             connection.rollback()
 
 
-def bound(engine: Engine, tenant_id: str) -> Engine:
+def bound(engine: Engine, tenant_id: str | None) -> Engine:
     return for_tenant(engine, tenant_id=tenant_id)
 
 

@@ -6,7 +6,7 @@ policies fails here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,8 +17,9 @@ from sqlalchemy.exc import ProgrammingError
 from app.audit.log import LogNotInSight, replay
 from app.audit.model import audit_entry, audit_head, audit_payload
 from app.db import reading
-from app.evidence import store as evidence_store
 from app.evidence.model import evidence
+from app.jobs.model import job
+from app.jobs.store import find_job, open_jobs, page_of_jobs
 from app.tenants.model import api_key, idempotency_key
 from app.tenants.service import authenticate, create_key
 from tests.store.looking import bound, changed, refused, refuses, tables_of, tenants_seen, whose
@@ -81,11 +82,12 @@ def unguarded(own: Logins) -> Logins:
 
 @pytest.fixture
 def queued(own: Logins) -> Logins:
-    """Each tenant has one row of evidence that waits, beside the one that does not."""
+    """Each tenant has one job that waits, beside the one that is done."""
     with opened(own.owner) as owner, owner.begin() as connection:
         for tenant_id in (OURS, THEIRS):
-            row = row_of("evidence", tenant_id=tenant_id, mark="waiting")
-            connection.execute(sa.insert(evidence).values({**row, "state": "queued", "step": "queued"}))
+            row = row_of("job", tenant_id=tenant_id, mark="waiting")
+            waiting = {"state": "queued", "step": "queued", "finished_at": None, "open_key": tenant_id}
+            connection.execute(sa.insert(job).values({**row, **waiting}))
     return own
 
 
@@ -105,8 +107,10 @@ def test_a_tenant_sees_its_own_rows_in_every_table(filled: Logins, role: str) ->
 def test_without_a_tenant_there_are_no_rows(filled: Logins, role: str, nobody: str | None) -> None:
     with opened(filled.of(role)) as engine:
         asking = engine if nobody is None else bound(engine, nobody)
+        # Jobs are found without a tenant: by the worker those that wait, by the operator all.
+        of_nobody = set() if nobody not in {None, ""} or role == "worker" else {OURS, THEIRS}
         for table in tables_of(role):
-            assert tenants_seen(asking, table) == set(), table
+            assert tenants_seen(asking, table) == (of_nobody if table == "job" else set()), table
 
 
 @pytest.mark.parametrize("role", ["app", "worker"])
@@ -135,28 +139,32 @@ def test_counting_and_joining_tell_nothing_of_others(app: Engine, owner: Engine)
 # -- writing
 
 
-def test_nothing_is_written_for_another_tenant(app: Engine, owner: Engine) -> None:
-    for table in WRITTEN:
-
-        def write_theirs(connection: Connection, table: str = table) -> None:
-            insert(connection, table, tenant_id=THEIRS, mark="new")
-
-        assert refused(bound(app, OURS), write_theirs), table
-        assert refused(app, write_theirs), table
-        # The same row is a good one where it may be written.
-        assert not refused(bound(app, THEIRS), write_theirs), table
-        assert not refused(owner, write_theirs), table
+OF_WORKERS = ("job", "job_step", "assessment_snapshot")
+WRITTEN_BY = {"app": sorted({*WRITTEN} - {"job_step", "assessment_snapshot"}), "worker": OF_WORKERS}
 
 
-def test_without_the_policies_it_would_be_written(unguarded: Logins) -> None:
-    with opened(unguarded.app) as app:
-        for table in WRITTEN:
+def writes_theirs(table: str) -> Callable[[Connection], None]:
+    return lambda connection: insert(connection, table, tenant_id=THEIRS, mark="new")
 
-            def write_theirs(connection: Connection, table: str = table) -> None:
-                insert(connection, table, tenant_id=THEIRS, mark="new")
 
-            assert not refused(bound(app, OURS), write_theirs), table
-            assert not refused(app, write_theirs), table
+@pytest.mark.parametrize("role", ["app", "worker"])
+def test_nothing_is_written_for_another_tenant(filled: Logins, owner: Engine, role: str) -> None:
+    with opened(filled.of(role)) as engine:
+        for table in WRITTEN_BY[role]:
+            write = writes_theirs(table)
+            assert refused(bound(engine, OURS), write), table
+            assert refused(engine, write), table
+            # The same row is a good one where it may be written.
+            assert not refused(bound(engine, THEIRS), write), table
+            assert not refused(owner, write), table
+
+
+@pytest.mark.parametrize("role", ["app", "worker"])
+def test_without_the_policies_it_would_be_written(unguarded: Logins, role: str) -> None:
+    with opened(unguarded.of(role)) as engine:
+        for table in WRITTEN_BY[role]:
+            assert not refused(bound(engine, OURS), writes_theirs(table)), table
+            assert not refused(engine, writes_theirs(table)), table
 
 
 @pytest.mark.parametrize("role", ["app", "worker"])
@@ -205,20 +213,30 @@ def test_a_row_is_not_handed_to_another_tenant(app: Engine, owner: Engine) -> No
 
 
 def test_a_worker_finds_what_waits_and_nothing_else(queued: Logins) -> None:
-    begin_all = sa.update(evidence).values(step="loading")
+    begin_all = sa.update(job).values(step="loading")
     with opened(queued.worker) as worker:
         with reading(worker) as connection:
-            found = evidence_store.unfinished(connection)
-            seen = connection.execute(sa.text("SELECT state FROM evidence")).scalars().all()
-        assert {row.tenant_id for row in found} == {OURS, THEIRS}
+            found = open_jobs(connection, limit=100)
+            seen = connection.execute(sa.text("SELECT state FROM job")).scalars().all()
+        assert {each.tenant_id for each in found} == {OURS, THEIRS}
         assert seen == ["queued", "queued"]
         # It may see them, but not change them, before it works for their tenant.
         assert changed(worker, begin_all) == 0
         # Then the other tenant's is out of sight again.
-        assert tenants_seen(bound(worker, OURS), "evidence") == {OURS}
+        assert tenants_seen(bound(worker, OURS), "job") == {OURS}
         assert changed(bound(worker, OURS), begin_all) == 2
-    with opened(queued.app) as app, reading(app) as connection:
-        assert evidence_store.unfinished(connection) == []
+
+
+def test_the_operator_is_shown_all_jobs_and_changes_none(queued: Logins) -> None:
+    with opened(queued.app) as app:
+        with reading(bound(bound(app, OURS), None)) as connection:
+            shown = page_of_jobs(connection, tenant_id=None, after=None, limit=100)
+        assert sorted(each.tenant_id for each in shown) == [OURS, OURS, THEIRS, THEIRS]
+        assert changed(app, sa.update(job).values(step="loading")) == 0
+        with reading(bound(app, OURS)) as connection:
+            assert find_job(connection, tenant_id=None, job_id="job_waiting") is not None
+            mine = page_of_jobs(connection, tenant_id=None, after=None, limit=100)
+        assert {each.tenant_id for each in mine} == {OURS}
 
 
 def test_a_key_opens_its_tenant_before_the_tenant_is_known(own: Logins) -> None:

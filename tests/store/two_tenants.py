@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -94,6 +94,26 @@ def row_of(table: str, *, tenant_id: str, mark: str) -> dict[str, Any]:
             "languages": ["en"],
             "created_at": NOW,
         },
+        "job": {
+            "id": f"job_{mark}",
+            "kind": "sealing",
+            "object_id": f"evi_{mark}",
+            "state": "done",
+            "step": "done",
+            "done": 0,
+            "total": 0,
+            "attempt": 1,
+            "created_at": NOW,
+            "finished_at": NOW,
+        },
+        "job_step": {"job_id": "job_first", "step": mark, "done_at": NOW},
+        "assessment_snapshot": {
+            "debt_id": "deb_first",
+            "known_at": NOW if mark == "first" else NOW + timedelta(days=1),
+            "as_of": NOW,
+            "result": "UNDETERMINED",
+            "timing": "UNDETERMINED",
+        },
         "idempotency_key": {
             "key": f"once {mark}",
             "request_digest": bytes(32),
@@ -155,6 +175,7 @@ def _add_shared(connection: Connection) -> None:
             start_block=0,
             created_at=NOW,
             updated_at=NOW,
+            number=1,
         )
     )
     connection.execute(

@@ -70,6 +70,14 @@ def watches(connection: Connection, chain_id: ChainId) -> list[Watch]:
     ]
 
 
+def wanted_signature(connection: Connection, chain_id: ChainId) -> tuple[object, ...]:
+    """Changes whenever an account is watched that was not, or from an earlier time on."""
+    query = sa.select(sa.func.count(), sa.func.sum(watch.c.since_time)).where(
+        watch.c.chain_id == str(chain_id)
+    )
+    return tuple(connection.execute(query).one())
+
+
 def unlocated_times(connection: Connection, chain_id: ChainId) -> list[int]:
     """The times at which windows start, and whose first block nobody found yet."""
     query = (

@@ -12,7 +12,7 @@ from alembic import op
 from app.migrations.columns import bigint, blob, boolean, fixed, integer, key, refer, text, time, u256, word
 
 revision: str = "0004"
-down_revision: str | None = "0002"
+down_revision: str | None = "0003"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from alembic import op
 
 from app.migrations.models import metadata
-from app.migrations.roles import allow, guard, make_roles, work_sql
+from app.migrations.roles import allow, guard, jobs_sql, lend_schema, make_roles
 
 revision: str = "0007"
-down_revision: str | None = "0004"
+down_revision: str | None = "0006"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
@@ -38,11 +38,15 @@ _APP = {
     "time_mark": _APPEND,
     # Requested and cancelled here, sealed by a worker.
     "evidence": "SELECT, INSERT, UPDATE (state, step)",
+    "job": "SELECT, INSERT, UPDATE (state, step, finished_at, failure, open_key)",
+    "job_step": None,
+    "assessment_snapshot": "SELECT",
     "idempotency_key": "SELECT, INSERT, UPDATE, DELETE",
 }
 _WORKER = {
     "api_key": None,
-    "tenant": None,
+    # Once a day a job is planned for each.
+    "tenant": "SELECT",
     "idempotency_key": None,
     "alembic_version": "SELECT",
     "audit_entry": _APPEND,
@@ -55,6 +59,9 @@ _WORKER = {
     # What was read is appended, never edited.
     "block": _APPEND,
     "transfer": _APPEND,
+    "transfer_account": _APPEND,
+    "transfer_unsorted": "SELECT, INSERT, DELETE",
+    "emitter": _APPEND,
     "token": _APPEND,
     "coverage": _APPEND,
     # A set's row is locked while its ranges are joined, which takes a right to update.
@@ -65,11 +72,15 @@ _WORKER = {
     "time_mark": _KEEP,
     "chain_reading": _KEEP,
     "node_reading": _KEEP,
+    "chain_lease": _KEEP,
     # Ranges are joined, and what is provisional is taken back whole.
     "covered_range": "SELECT, INSERT, DELETE",
     "provisional_block": "SELECT, INSERT, DELETE",
     "provisional_transfer": "SELECT, INSERT, DELETE",
     "evidence": "SELECT, UPDATE",
+    "job": _KEEP,
+    "job_step": _APPEND,
+    "assessment_snapshot": _APPEND,
 }
 # The rest: what people record is appended by the app, what a chain tells is kept by the worker.
 _APP_OF_TENANT, _APP_OF_CHAIN = _APPEND, "SELECT"
@@ -96,7 +107,10 @@ def upgrade() -> None:
             rights = exceptions.get(table, usual)
             if rights is not None:
                 allow(connection, role=role, rights=rights, table=table)
-    connection.exec_driver_sql(work_sql(roles))
+    for statement in jobs_sql(roles):
+        connection.exec_driver_sql(statement)
+    # The library of jobs keeps its own tables there, and makes them when a worker first needs them.
+    lend_schema(connection, role=roles.worker, schema="dbos")
 
 
 def downgrade() -> None:
