@@ -23,34 +23,11 @@ from app.jobs.store import find_job, open_jobs, page_of_jobs
 from app.tenants.model import api_key, idempotency_key
 from app.tenants.service import authenticate, create_key
 from tests.store.looking import bound, changed, refused, refuses, tables_of, tenants_seen, whose
-from tests.store.two_tenants import GUARDED, NOW, OURS, THEIRS, WRITTEN, fill, insert, record, row_of
+from tests.store.two_tenants import GUARDED, NOW, OURS, THEIRS, WRITTEN, insert, record
 from tests.support.postgres import fresh_database
-from tests.support.roles import Logins, copy_with_roles, opened
+from tests.support.roles import Logins, opened
 
 DEADLINE_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def template(roles_template: Logins, postgres_url: str) -> Iterator[Logins]:
-    """Rows of both tenants. To be copied: nobody connects to it."""
-    with copy_with_roles(roles_template, server_url=postgres_url) as logins:
-        with opened(logins.owner) as owner:
-            fill(owner)
-        yield logins
-
-
-@pytest.fixture(scope="module")
-def filled(template: Logins, postgres_url: str) -> Iterator[Logins]:
-    """One database for the tests of this file that leave its rows as they are."""
-    with copy_with_roles(template, server_url=postgres_url) as copied:
-        yield copied
-
-
-@pytest.fixture
-def own(template: Logins, postgres_url: str) -> Iterator[Logins]:
-    """A database of one test, with the same rows."""
-    with copy_with_roles(template, server_url=postgres_url) as copied:
-        yield copied
 
 
 @pytest.fixture
@@ -69,26 +46,6 @@ def app(filled: Logins) -> Iterator[Engine]:
 def worker(filled: Logins) -> Iterator[Engine]:
     with opened(filled.worker) as engine:
         yield engine
-
-
-@pytest.fixture
-def unguarded(own: Logins) -> Logins:
-    """The same database without row-level security: what it would be like if a migration forgot it."""
-    with opened(own.owner) as owner, owner.begin() as connection:
-        for name in GUARDED:
-            connection.exec_driver_sql(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")
-    return own
-
-
-@pytest.fixture
-def queued(own: Logins) -> Logins:
-    """Each tenant has one job that waits, beside the one that is done."""
-    with opened(own.owner) as owner, owner.begin() as connection:
-        for tenant_id in (OURS, THEIRS):
-            row = row_of("job", tenant_id=tenant_id, mark="waiting")
-            waiting = {"state": "queued", "step": "queued", "finished_at": None, "open_key": tenant_id}
-            connection.execute(sa.insert(job).values({**row, **waiting}))
-    return own
 
 
 # -- reading
