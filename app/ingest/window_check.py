@@ -28,7 +28,8 @@ def check_window(
 ) -> int:
     """How many blocks the receipts confirm, of those in `ranges`, whose transfers are `listed`.
 
-    They have to be of one chain with the known `blocks`. Raises HiddenLog where the node's receipts hold other transfers than its logs, and other NodeErrors.
+    They have to be of one chain with the known `blocks`. Raises HiddenLog where the node's receipts
+    hold other transfers than its logs, and other ChainErrors.
     """
     total = sum(part.size for part in ranges)
     permille = 1000 if total <= BLOCKS_MAX else max(1, 1000 * BLOCKS_MAX // total)

@@ -172,6 +172,9 @@ CREATE TABLE audit_payload (
     CONSTRAINT ck_audit_payload_salt CHECK (length(salt) = 16)
 );
 CREATE INDEX ix_audit_payload_tenant_id_seq ON audit_payload (tenant_id, seq);
+ALTER TABLE audit_payload ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_payload FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON audit_payload USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE block (
     chain_id TEXT NOT NULL,
@@ -281,6 +284,9 @@ CREATE TABLE idempotency_key (
     CONSTRAINT ck_idempotency_key_request_digest CHECK (length(request_digest) = 32)
 );
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);
+ALTER TABLE idempotency_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_key FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON idempotency_key USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE job (
     tenant_id TEXT NOT NULL,
@@ -313,6 +319,9 @@ CREATE TABLE job (
 );
 CREATE INDEX ix_job_state_created_at ON job (state, created_at);
 CREATE INDEX ix_job_tenant_id_created_at ON job (tenant_id, created_at);
+ALTER TABLE job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,
@@ -329,6 +338,9 @@ CREATE TABLE party (
     CONSTRAINT ck_party_email CHECK (length(email) BETWEEN 1 AND 320),
     CONSTRAINT ck_party_locale CHECK (length(locale) BETWEEN 1 AND 35)
 );
+ALTER TABLE party ENABLE ROW LEVEL SECURITY;
+ALTER TABLE party FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON party USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE provisional_block (
     chain_id TEXT NOT NULL,
@@ -401,6 +413,9 @@ CREATE TABLE account_binding (
 );
 CREATE INDEX ix_account_binding_tenant_id_chain_id_address ON account_binding (tenant_id, chain_id, address);
 CREATE INDEX ix_account_binding_tenant_id_party_id ON account_binding (tenant_id, party_id);
+ALTER TABLE account_binding ENABLE ROW LEVEL SECURITY;
+ALTER TABLE account_binding FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON account_binding USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE account_set_member (
     chain_id TEXT NOT NULL,
@@ -490,6 +505,9 @@ CREATE TABLE debt (
 );
 CREATE INDEX ix_debt_tenant_id_creditor_id ON debt (tenant_id, creditor_id);
 CREATE INDEX ix_debt_tenant_id_debtor_id ON debt (tenant_id, debtor_id);
+ALTER TABLE debt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE debt FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON debt USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE disagreement_answer (
     disagreement_id TEXT NOT NULL,
@@ -516,6 +534,9 @@ CREATE TABLE job_step (
     CONSTRAINT fk_job_step_tenant_id_job_id_job FOREIGN KEY(tenant_id, job_id) REFERENCES job (tenant_id, id),
     CONSTRAINT ck_job_step_step CHECK (length(step) BETWEEN 1 AND 200)
 );
+ALTER TABLE job_step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job_step FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job_step USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE node_reading (
     node_id TEXT NOT NULL,
@@ -555,6 +576,9 @@ CREATE TABLE accepted_asset (
     CONSTRAINT fk_accepted_asset_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
     CONSTRAINT fk_accepted_asset_asset_id_asset FOREIGN KEY(asset_id) REFERENCES asset (id)
 );
+ALTER TABLE accepted_asset ENABLE ROW LEVEL SECURITY;
+ALTER TABLE accepted_asset FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON accepted_asset USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE assessment_snapshot (
     tenant_id TEXT NOT NULL,
@@ -572,6 +596,9 @@ CREATE TABLE assessment_snapshot (
     CONSTRAINT ck_assessment_snapshot_not_covered_min_units CHECK (not_covered_min_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935),
     CONSTRAINT ck_assessment_snapshot_not_covered_max_units CHECK (not_covered_max_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
+ALTER TABLE assessment_snapshot ENABLE ROW LEVEL SECURITY;
+ALTER TABLE assessment_snapshot FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON assessment_snapshot USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE debt_account (
     tenant_id TEXT NOT NULL,
@@ -585,6 +612,9 @@ CREATE TABLE debt_account (
     CONSTRAINT fk_debt_account_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
     CONSTRAINT ck_debt_account_address CHECK (length(address) = 20)
 );
+ALTER TABLE debt_account ENABLE ROW LEVEL SECURITY;
+ALTER TABLE debt_account FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON debt_account USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE debt_event (
     tenant_id TEXT NOT NULL,
@@ -604,6 +634,9 @@ CREATE TABLE debt_event (
     CONSTRAINT ck_debt_event_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 CREATE INDEX ix_debt_event_tenant_id_debt_id_effective_at ON debt_event (tenant_id, debt_id, effective_at);
+ALTER TABLE debt_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE debt_event FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON debt_event USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE disbursement (
     tenant_id TEXT NOT NULL,
@@ -613,6 +646,9 @@ CREATE TABLE disbursement (
     CONSTRAINT fk_disbursement_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
     CONSTRAINT ck_disbursement_transfer_id CHECK (transfer_id = lower(transfer_id))
 );
+ALTER TABLE disbursement ENABLE ROW LEVEL SECURITY;
+ALTER TABLE disbursement FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON disbursement USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE evidence (
     tenant_id TEXT NOT NULL,
@@ -660,6 +696,9 @@ CREATE TABLE evidence (
 );
 CREATE INDEX ix_evidence_state_created_at ON evidence (state, created_at);
 CREATE INDEX ix_evidence_tenant_id_debt_id_created_at ON evidence (tenant_id, debt_id, created_at);
+ALTER TABLE evidence ENABLE ROW LEVEL SECURITY;
+ALTER TABLE evidence FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON evidence USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE installment (
     tenant_id TEXT NOT NULL,
@@ -676,3 +715,6 @@ CREATE TABLE installment (
     CONSTRAINT ck_installment_due_on CHECK (length(due_on) = 10),
     CONSTRAINT ck_installment_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
+ALTER TABLE installment ENABLE ROW LEVEL SECURITY;
+ALTER TABLE installment FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON installment USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));

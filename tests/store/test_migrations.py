@@ -79,7 +79,7 @@ def test_an_empty_database_is_brought_to_the_newest_version(database_url: str, e
         assert current_revision(connection) is None
     upgrade(database_url)
     with reading(empty_engine) as connection:
-        assert current_revision(connection) == head_revision() == "0006"
+        assert current_revision(connection) == head_revision() == "0007"
         assert connection.execute(sa.select(audit_head)).all() == [(1, 0, bytes(32))]
 
 
