@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,14 +11,16 @@ import pytest
 from eth_account import Account
 
 from chains.devnode import DevNode
+from chains.errors import BadAnswer, NodeUnreachable
 from chains.evm.client import EvmClient
 from chains.evm.means import Internals, Means, Unseen
 from chains.evm.native_client import NativeAnswer, NativeReader
 from chains.guard import EgressPolicy
 from chains.movements import NativeKind, NativeTransfer, TenderKind
-from chains.rpc import RpcClient
+from chains.rpc import RpcClient, RpcLimits
 from chains.types import ZERO_ADDRESS, Address, Hash32
 from tests.support.anvil import anvil
+from tests.support.faulty_proxy import Exchange, Fault, FaultyProxy, faulty_proxy
 from tests.support.moves import REFUSE, Machine, build, put, self_destruct_code
 from tests.support.token import calldata, deploy_token
 
@@ -337,3 +340,122 @@ def test_creditor_behind_a_contract_that_refuses(anvil_path: object) -> None:
     (credit,) = answer.transfers
     assert (credit.kind, credit.amount_units) == (NativeKind.SELFDESTRUCT, 5003)
     assert credit.flags == ("internal-move", "self-destruct")
+
+
+# -- nodes that have less
+
+
+def without(*methods: str, code: int = -32601, message: str = "Method not found") -> Fault:
+    """A node that does not have these methods."""
+
+    def fault(exchange: Exchange) -> None:
+        asked = exchange.asked if isinstance(exchange.asked, list) else [exchange.asked]
+        if not any(call["method"] in methods for call in asked):
+            return exchange.send_json(exchange.truth())
+        error = {"code": code, "message": message}
+        answers = [{"jsonrpc": "2.0", "id": call["id"], "error": error} for call in asked]
+        return exchange.send_json(answers if isinstance(exchange.asked, list) else answers[0])
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("missing", "means"),
+    [
+        ((), Means.TRACE_FILTER),
+        (("trace_filter",), Means.TRACE_BLOCK),
+        (("trace_filter", "trace_block"), Means.DEBUG_TRACE),
+        (("trace_filter", "trace_block", "debug_traceBlockByNumber"), Means.BALANCES),
+        (
+            ("trace_filter", "trace_block", "debug_traceBlockByNumber", "eth_getBalance"),
+            Means.FULL_BLOCKS,
+        ),
+    ],
+)
+def test_the_best_of_what_a_node_has_is_taken_and_remembered(
+    played: Played, missing: tuple[str, ...], means: Means
+) -> None:
+    with faulty_proxy(played.node) as proxy, _reader_of(proxy) as reader:
+        proxy.fail(without(*missing))
+        answers = list(reader.ranges(accounts=played.watched, first_block=0, last_block=played.last))
+        assert {answer.means for answer in answers} == {means}
+        top_level = {each for each in as_seen(answers) if not each[1]}
+        assert top_level == {each for each in played.of(*played.watched) if not each[1]}
+        proxy.requests.clear()
+        list(reader.ranges(accounts=played.watched, first_block=0, last_block=1))
+        assert not any(method.encode() in request for request in proxy.requests for method in missing)
+
+
+def as_seen(answers: list[NativeAnswer]) -> set[Move]:
+    return {
+        move
+        for answer in answers
+        for move in as_moves(tuple(each for each in answer.transfers if each.kind is not NativeKind.BALANCE))
+    }
+
+
+@contextmanager
+def _reader_of(proxy: FaultyProxy) -> Iterator[NativeReader]:
+    limits = RpcLimits(timeout_seconds=5, attempts=2, retry_wait_seconds=0.005, total_seconds=10)
+    policy = EgressPolicy.parse(f"127.0.0.1:{proxy.port}")
+    with RpcClient(proxy.url, policy=policy, limits=limits) as rpc:
+        yield NativeReader(EvmClient(rpc, proxy.node.chain))
+
+
+def test_old_states_that_are_gone_leave_full_blocks(played: Played) -> None:
+    """Not a missing method, but an answer that no smaller range brings: the next means, said so."""
+    tracing = without("trace_filter", "trace_block", "debug_traceBlockByNumber")
+    pruned = without("eth_getBalance", "eth_getCode", code=-32000, message="missing trie node 1a2b")
+
+    def fault(exchange: Exchange) -> None:
+        (pruned if b"eth_getBalance" in exchange.request or b"eth_getCode" in exchange.request else tracing)(
+            exchange
+        )
+
+    with faulty_proxy(played.node) as proxy, _reader_of(proxy) as reader:
+        proxy.fail(fault)
+        answers = list(reader.ranges(accounts=played.watched, first_block=0, last_block=played.last))
+    assert {answer.means for answer in answers} == {Means.FULL_BLOCKS}
+    assert all(answer.internals is Internals.NOT_READ for answer in answers)
+    assert answers[-1].last_block == played.last
+
+
+def test_traces_of_one_block_that_nobody_can_read_hide_no_other(played: Played) -> None:
+    """The block is read by weaker means; those around it keep theirs."""
+    odd = int(played.node.receipt(next(iter(played.failed)))["blockNumber"], 16)
+
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.truth()
+        for call, reply in zip(exchange.asked, answer, strict=True) if isinstance(answer, list) else ():
+            if call["method"].startswith(("trace_", "debug_")) and call["params"][0] == hex(odd):
+                reply["result"] = [{"type": "teleport"}]
+        exchange.send_json(answer)
+
+    with faulty_proxy(played.node) as proxy, _reader_of(proxy) as reader:
+        proxy.fail(fault)
+        answers = list(reader.ranges(accounts=played.watched, first_block=0, last_block=played.last))
+    weaker = [answer for answer in answers if answer.means is not Means.TRACE_FILTER]
+    assert [(answer.first_block, answer.last_block) for answer in weaker] == [(odd, odd)]
+    assert weaker[0].means is Means.BALANCES
+    assert as_seen(answers) == played.of(*played.watched)
+
+
+def test_a_node_that_leaves_a_transaction_out_of_its_traces_is_not_believed(played: Played) -> None:
+    def fault(exchange: Exchange) -> None:
+        answer = exchange.truth()
+        for call, reply in zip(exchange.asked, answer, strict=True) if isinstance(answer, list) else ():
+            if call["method"] == "trace_block":
+                reply["result"] = []
+        exchange.send_json(answer)
+
+    with faulty_proxy(played.node) as proxy, _reader_of(proxy) as reader:
+        proxy.fail(fault)
+        with pytest.raises(BadAnswer, match="no trace of transaction"):
+            reader.read(Means.TRACE_BLOCK, accounts=played.watched, first_block=0, last_block=played.last)
+
+
+def test_a_node_that_is_away_raises(played: Played) -> None:
+    with faulty_proxy(played.node) as proxy, _reader_of(proxy) as reader:
+        proxy.fail(lambda exchange: exchange.hang_up())
+        with pytest.raises(NodeUnreachable):
+            list(reader.ranges(accounts=played.watched, first_block=0, last_block=played.last))
