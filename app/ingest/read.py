@@ -26,6 +26,7 @@ from app.ingest.store import coverage as coverage_store
 from app.ingest.store import transfers as transfer_store
 from app.ingest.store.chains import Chain, Node
 from app.ingest.store.coverage import Coverage, Watch
+from app.ingest.store.tenders import add_other_logs
 from chains.errors import BadAnswer, ChainError, NodeError
 from chains.evm.client import EvmClient, LogsAnswer
 from chains.evm.transfers import MalformedLog, to_transfer
@@ -51,13 +52,17 @@ class ReadProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReport:
-    """What one pass over a chain did. `failure` None: nothing that is final is left unread."""
+    """What one pass over a chain did. `failure` None: nothing that is final is left unread.
+
+    `native_failure` says the same of the native coin, which is read apart and holds up nothing.
+    """
 
     chain: ChainId
     head_block: int | None
     final_block: int | None
     transfers: int
     failure: str | None
+    native_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +188,7 @@ def _store(
         added = transfer_store.add_answer(
             connection, chain_id=chain, addresses=part.addresses, blocks=read, transfers=transfers, now=now
         )
+        add_other_logs(connection, chain_id=chain, logs=answer.others, now=now)
         coverage_store.add_coverage(connection, read=coverage, chain_id=chain)
     return added
 
@@ -193,7 +199,8 @@ def _blocks_of(client: EvmClient, *, answer: LogsAnswer, final: BlockRef) -> dic
     With them the final block is asked again: a node that answers another one has changed its chain.
     """
     ends = {answer.first_block, max(answer.first_block, answer.last_block - 1), answer.last_block}
-    numbers = sorted(ends | {log.block_number for log in answer.logs} | {final.number})
+    held = {log.block_number for log in answer.logs} | {log.block_number for log in answer.others}
+    numbers = sorted(ends | held | {final.number})
     blocks = {block.number: block for block in client.blocks(numbers)}
     demand_one_chain([final, blocks[final.number]])
     if final.number not in ends:

@@ -13,6 +13,7 @@ from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
+from app.ingest.store.native_coverage import set_native_read
 from app.money import Asset
 from app.resources import Outside
 from chains.errors import ChainError, EgressBlocked
@@ -34,8 +35,11 @@ class ChainNotReadable(EnvironmentProblem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChain:
+    """`read_native`: whether the moves of its native coin are read, beside those of tokens."""
+
     chain: Chain
     rpc_urls: tuple[str, ...] = field(repr=False)
+    read_native: bool = True
 
 
 def check_chain(*, new: NewChain, outside: Outside) -> None:
@@ -64,7 +68,9 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
 
 def store_chain(connection: Connection, *, new: NewChain, now: datetime) -> bool:
     """Store or replace the configuration; True if the chain is new. What was read stays."""
-    return chain_store.put_chain(connection, value=new.chain, rpc_urls=new.rpc_urls, now=now)
+    is_new = chain_store.put_chain(connection, value=new.chain, rpc_urls=new.rpc_urls, now=now)
+    set_native_read(connection, chain_id=new.chain.id, is_read=new.read_native)
+    return is_new
 
 
 def register_asset(*, engine: Engine, asset_id: AssetId, outside: Outside, now: datetime) -> RegisteredAsset:

@@ -6,9 +6,17 @@ import app.audit.model
 import app.debts.model
 import app.evidence.model
 import app.ingest.model
+import app.ingest.native_model
 import app.tenants.model
 from app import tables
 
 metadata = tables.metadata
 
-SLICES = (app.tenants.model, app.audit.model, app.ingest.model, app.debts.model, app.evidence.model)
+SLICES = (
+    app.tenants.model,
+    app.audit.model,
+    app.ingest.model,
+    app.ingest.native_model,
+    app.debts.model,
+    app.evidence.model,
+)

@@ -173,6 +173,13 @@ CREATE TABLE idempotency_key (
 );
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);
 
+CREATE TABLE native_setting (
+    chain_id TEXT NOT NULL,
+    is_read BOOLEAN NOT NULL,
+    CONSTRAINT pk_native_setting PRIMARY KEY (chain_id),
+    CONSTRAINT fk_native_setting_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
+
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -313,6 +320,123 @@ CREATE TABLE debt (
 );
 CREATE INDEX ix_debt_tenant_id_creditor_id ON debt (tenant_id, creditor_id);
 CREATE INDEX ix_debt_tenant_id_debtor_id ON debt (tenant_id, debtor_id);
+
+CREATE TABLE native_coverage (
+    id TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    address BYTEA NOT NULL,
+    first_block BIGINT NOT NULL,
+    first_hash BYTEA NOT NULL,
+    last_block BIGINT NOT NULL,
+    last_hash BYTEA NOT NULL,
+    method TEXT NOT NULL,
+    internals TEXT NOT NULL,
+    limits TEXT NOT NULL,
+    node TEXT NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    answers TEXT NOT NULL,
+    CONSTRAINT pk_native_coverage PRIMARY KEY (id),
+    CONSTRAINT fk_native_coverage_chain_id_first_hash_block FOREIGN KEY(chain_id, first_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT fk_native_coverage_chain_id_last_hash_block FOREIGN KEY(chain_id, last_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_native_coverage_first_block CHECK (first_block >= 0),
+    CONSTRAINT ck_native_coverage_last_block CHECK (last_block >= first_block),
+    CONSTRAINT ck_native_coverage_internals CHECK (internals IN ('read', 'inferred', 'not read')),
+    CONSTRAINT ck_native_coverage_address CHECK (length(address) = 20),
+    CONSTRAINT ck_native_coverage_first_hash CHECK (length(first_hash) = 32),
+    CONSTRAINT ck_native_coverage_last_hash CHECK (length(last_hash) = 32)
+);
+CREATE INDEX ix_native_coverage_chain_id_address_first_block ON native_coverage (chain_id, address, first_block);
+
+CREATE TABLE native_transfer (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    tx_index INTEGER NOT NULL,
+    position BYTEA NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_time BIGINT NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tx_hash BYTEA,
+    trace_path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    sender BYTEA,
+    recipient BYTEA,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    method TEXT NOT NULL,
+    CONSTRAINT pk_native_transfer PRIMARY KEY (chain_id, block_hash, tx_index, position),
+    CONSTRAINT fk_native_transfer_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_native_transfer_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_native_transfer_block_time CHECK (block_time >= 0),
+    CONSTRAINT ck_native_transfer_tx_index CHECK (tx_index >= 0),
+    CONSTRAINT ck_native_transfer_kind CHECK (kind IN ('call', 'create', 'selfdestruct', 'withdrawal', 'reward', 'mint', 'balance')),
+    CONSTRAINT ck_native_transfer_party CHECK (sender IS NOT NULL OR recipient IS NOT NULL),
+    CONSTRAINT ck_native_transfer_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_native_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_native_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_native_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_native_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_native_transfer_chain_id_recipient_block_number ON native_transfer (chain_id, recipient, block_number);
+CREATE INDEX ix_native_transfer_chain_id_sender_block_number ON native_transfer (chain_id, sender, block_number);
+
+CREATE TABLE other_log (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    log_index INTEGER NOT NULL,
+    block_number BIGINT NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    sender BYTEA,
+    recipient BYTEA,
+    amount_units NUMERIC(78, 0),
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_other_log PRIMARY KEY (chain_id, block_hash, log_index),
+    CONSTRAINT fk_other_log_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_other_log_log_index CHECK (log_index >= 0),
+    CONSTRAINT ck_other_log_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_other_log_kind CHECK (length(kind) BETWEEN 1 AND 40),
+    CONSTRAINT ck_other_log_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_other_log_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_other_log_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_other_log_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_other_log_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_other_log_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_other_log_chain_id_recipient_block_number ON other_log (chain_id, recipient, block_number);
+
+CREATE TABLE tender (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_time BIGINT NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tx_index INTEGER NOT NULL,
+    sender BYTEA NOT NULL,
+    called BYTEA NOT NULL,
+    asset_contract BYTEA,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_tender PRIMARY KEY (chain_id, block_hash, tx_hash, kind),
+    CONSTRAINT fk_tender_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_tender_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_tender_block_time CHECK (block_time >= 0),
+    CONSTRAINT ck_tender_tx_index CHECK (tx_index >= 0),
+    CONSTRAINT ck_tender_kind CHECK (kind IN ('value', 'erc20-transfer')),
+    CONSTRAINT ck_tender_token CHECK ((kind = 'erc20-transfer') = (asset_contract IS NOT NULL)),
+    CONSTRAINT ck_tender_reason CHECK (length(reason) BETWEEN 1 AND 200),
+    CONSTRAINT ck_tender_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_tender_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_tender_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_tender_called CHECK (length(called) = 20),
+    CONSTRAINT ck_tender_asset_contract CHECK (length(asset_contract) = 20),
+    CONSTRAINT ck_tender_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_tender_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_tender_chain_id_recipient_block_number ON tender (chain_id, recipient, block_number);
+CREATE INDEX ix_tender_chain_id_sender_block_number ON tender (chain_id, sender, block_number);
 
 CREATE TABLE transfer (
     chain_id TEXT NOT NULL,

@@ -18,7 +18,7 @@ from app.evidence import store as evidence_store
 from app.evidence.service import SealingTools, seal
 from app.evidence.store import Evidence
 from app.ingest.follow import follow_chain
-from app.ingest.read import ReadProgress
+from app.ingest.read import ReadProgress, ReadReport
 from app.ingest.store.chains import Chain, chains
 from app.resources import Resources
 
@@ -67,8 +67,14 @@ def _read(chain: Chain, *, resources: Resources, stop: threading.Event) -> None:
         # The other chains, and what is to be sealed, do not wait for this one's fault to be mended.
         log.exception("reading failed", chain=str(chain.id))
     else:
-        if report.failure is not None:
-            log.warning("chain not read", chain=str(chain.id), failure=report.failure)
+        _complain(report)
+
+
+def _complain(report: ReadReport) -> None:
+    if report.failure is not None:
+        log.warning("chain not read", chain=str(report.chain), failure=report.failure)
+    if report.native_failure is not None:
+        log.warning("native coin not read", chain=str(report.chain), failure=report.native_failure)
 
 
 def seal_queued(*, tools: SealingTools) -> None:

@@ -35,13 +35,13 @@ class Internals(StrEnum):
 
 
 class Unseen(StrEnum):
-    """What an answer does not show, though it may be in its blocks."""
+    """What an answer does not show, though it may be in its blocks; in the words that the coverage prints."""
 
-    INTERNAL_MOVES = "internal-moves"
+    INTERNAL_MOVES = "internal moves not read"
     # Failed transactions of senders that are not watched: their blocks need not have been looked at.
-    TENDERS_OF_OTHERS = "tenders-of-others"
-    WITHDRAWALS = "withdrawals"
-    REWARDS = "rewards"
+    TENDERS_OF_OTHERS = "failed attempts of other senders not read"
+    WITHDRAWALS = "withdrawals not read"
+    REWARDS = "block rewards not read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

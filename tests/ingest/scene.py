@@ -173,6 +173,7 @@ class Scene:
     actor: Actor
     creditor_id: str
     debtor_id: str
+    read_native: bool
 
     # -- who is who
 
@@ -213,7 +214,7 @@ class Scene:
 
     def through(self, *urls: str, limits: RpcLimits = LIMITS) -> Scene:
         """The same ledger, reading through these nodes from now on."""
-        new = NewChain(chain=self.chain, rpc_urls=urls)
+        new = NewChain(chain=self.chain, rpc_urls=urls, read_native=self.read_native)
         with self.engine.begin() as connection:
             store_chain(connection, new=new, now=self.clock())
         return replace(self, outside=Outside(egress=egress(urls), limits=limits))
@@ -265,8 +266,18 @@ class Scene:
         )
 
 
-def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: Token | None = None) -> Scene:
-    """Deploy the token, fund everybody, mine to the agreement, and record chain, asset and parties."""
+def open_scene(
+    engine: Engine,
+    node: DevNode,
+    *,
+    start_block: int = 0,
+    token: Token | None = None,
+    read_native: bool = False,
+) -> Scene:
+    """Deploy the token, fund everybody, mine to the agreement, and record chain, asset and parties.
+
+    Without the native coin, unless it is asked for: the faults that most tests play are those of logs.
+    """
     token = token or stage(node)
     accounts = node.accounts()
     chain = Chain(
@@ -281,7 +292,8 @@ def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: To
     clock = HandClock()
     with engine.begin() as connection:
         tenant = create_tenant(connection, name="the tests", now=clock())
-        store_chain(connection, new=NewChain(chain=chain, rpc_urls=(node.url,)), now=clock())
+        new = NewChain(chain=chain, rpc_urls=(node.url,), read_native=read_native)
+        store_chain(connection, new=new, now=clock())
     register_asset(engine=engine, asset_id=token.asset, outside=outside, now=clock())
     actor = Actor(tenant_id=tenant.id, name="the tests")
     ids = [
@@ -298,6 +310,7 @@ def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: To
         actor=actor,
         creditor_id=ids[0],
         debtor_id=ids[1],
+        read_native=read_native,
     )
 
 

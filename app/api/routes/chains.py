@@ -22,6 +22,7 @@ from app.ingest.store import chains as chain_store
 from app.ingest.store import coverage as coverage_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
+from app.ingest.store.native_coverage import is_native_read
 from app.money import DECIMALS_MAX
 from chains.guard import redact_url
 from chains.types import ChainId, Finality
@@ -35,6 +36,8 @@ class NativeCoin(BaseModel):
     model_config = _STRICT
     symbol: Annotated[ShortField, StringConstraints(max_length=40)]
     decimals: Annotated[int, Field(ge=0, le=DECIMALS_MAX)]
+    read: bool = True
+    """Whether its moves are read, too: payments in it are found only then."""
 
 
 class FinalityIn(BaseModel):
@@ -108,6 +111,7 @@ def put_chain(chain: ChainText, body: ChainIn, caller: Admin) -> Response:
             start_block=body.start_block,
         ),
         rpc_urls=tuple(body.rpc_urls),
+        read_native=body.native.read,
     )
     resources = caller.resources
     check_chain(new=new, outside=resources.outside)
@@ -150,7 +154,11 @@ def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
     return {
         "chain": str(chain.id),
         "name": chain.name,
-        "native": {"symbol": chain.native_symbol, "decimals": chain.native_decimals},
+        "native": {
+            "symbol": chain.native_symbol,
+            "decimals": chain.native_decimals,
+            "read": is_native_read(connection, chain.id),
+        },
         "finality": {"tag": "finalized"} if depth is None else {"confirmations": depth},
         "start_block": chain.start_block,
         "head": None if best is None else best.head_block,

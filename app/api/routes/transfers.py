@@ -10,8 +10,17 @@ from sqlalchemy.engine import Connection
 
 from app.api.context import Caller, Reader, page, read_cursor
 from app.api.fields import CHECKSUMMED, AccountText, AssetText, ChainText, CursorField, LimitField
+from app.api.listed import (
+    BLOCK_MAX,
+    ListedTransfers,
+    listed_documents,
+    native_asset,
+    page_of_listed,
+    position_values,
+    read_position,
+    tender_document,
+)
 from app.api.problems import documented
-from app.assessment.document import transfer_document
 from app.clock import to_rfc3339
 from app.db import reading
 from app.debts.store import bindings_of
@@ -19,12 +28,16 @@ from app.errors import Fault, InvalidInput, NotFound
 from app.ingest.ranges import Blocks, merged, missing
 from app.ingest.store import assets as asset_store
 from app.ingest.store import coverage as coverage_store
-from app.ingest.store.transfers import TransferPosition, page_of_transfers
-from chains.types import AccountId, AssetId, Hash32, Transfer
+from app.ingest.store import native_coverage as native_coverage_store
+from app.ingest.store.coverage import Coverage
+from app.ingest.store.native_coverage import NATIVE, NativeCoverage
+from app.ingest.store.tenders import TenderPosition, page_of_tenders
+from chains.movements import Tender
+from chains.types import AccountId, AssetId
 
 router = APIRouter(tags=["reading"])
-_BLOCK_MAX = 2**53
-BlockField = Annotated[int, Query(ge=0, le=_BLOCK_MAX)]
+BlockField = Annotated[int, Query(ge=0, le=BLOCK_MAX)]
+_ERC20 = "erc20"
 
 
 @router.get("/transfers", responses=documented(403, 404))
@@ -33,94 +46,134 @@ def list_transfers(
     account: AccountText,
     asset: AssetText | None = None,
     from_block: BlockField = 0,
-    to_block: BlockField = _BLOCK_MAX,
+    to_block: BlockField = BLOCK_MAX,
     limit: LimitField = 50,
     cursor: CursorField | None = None,
 ) -> Response:
-    """Finalized transfers from or to one account of the caller's parties, in any token."""
-    after = _position(cursor)
+    """Finalized transfers from or to one account of the caller's parties, in any token and the native coin.
+
+    In chain order; of one block those of tokens come first. A native one has a `trace_path` in the place of
+    the `log_index`, and no party that nobody saw.
+    """
     of = AccountId.parse(account)
+    wanted = ListedTransfers(
+        account=of,
+        asset=None if asset is None else AssetId.parse(asset),
+        from_block=from_block,
+        to_block=to_block,
+    )
     with reading(caller.resources.engine) as connection:
-        _demand_own(connection, caller, account=of)
-        transfers = page_of_transfers(
-            connection,
-            account=of,
-            contract=None if asset is None else AssetId.parse(asset).contract,
-            from_block=from_block,
-            to_block=to_block,
-            after=after,
-            limit=limit,
-        )
-        items = _documents(connection, transfers)
-    last = transfers[-1] if len(transfers) == limit else None
-    following = None if last is None else [last.block.number, str(last.block.hash), last.log_index]
+        demand_own(connection, caller, account=of)
+        after = read_position(connection, cursor, chain_id=of.chain)
+        listed = page_of_listed(connection, wanted=wanted, after=after, limit=limit)
+        items = listed_documents(connection, listed, chain_id=of.chain)
+    following = position_values(listed[-1]) if len(listed) == limit else None
     return page(items, of="transfers", next_cursor=following)
 
 
-def _position(cursor: str | None) -> TransferPosition | None:
-    values = read_cursor(cursor, of="transfers", kinds=(int, str, int))
-    if values is None:
-        return None
-    try:
-        block_hash = Hash32.parse(values[1])
-    except ValueError:
-        raise InvalidInput(
-            [Fault(pointer="?cursor", detail="Not a cursor that this list has given.")]
-        ) from None
-    return TransferPosition(
-        block_number=min(max(values[0], 0), _BLOCK_MAX),
-        block_hash=block_hash,
-        log_index=min(max(values[2], 0), 2**31 - 1),
-    )
-
-
-def _demand_own(connection: Connection, caller: Caller, *, account: AccountId) -> None:
+def demand_own(connection: Connection, caller: Caller, *, account: AccountId) -> None:
     """What others watch is not for this caller to see."""
     own = bindings_of(connection, tenant_id=caller.tenant_id)
     if all(binding.account != account for binding in own):
         raise NotFound(what="account among your parties'", id_=CHECKSUMMED.account(account))
 
 
-def _documents(connection: Connection, transfers: list[Transfer]) -> list[dict[str, Any]]:
-    seen = {transfer.asset for transfer in transfers}
-    registered = {each.asset.id: each.asset for each in asset_store.registered_assets(connection, ids=seen)}
-    documents = []
-    for transfer in transfers:
-        asset = registered.get(transfer.asset)
-        flags = ("unregistered-asset",) if asset is None else ()
-        decimals = None if asset is None else asset.decimals
-        documents.append(transfer_document(transfer, decimals=decimals, forms=CHECKSUMMED, flags=flags))
-    return documents
+@router.get("/tenders", responses=documented(403, 404))
+def list_tenders(
+    caller: Reader, account: AccountText, limit: LimitField = 50, cursor: CursorField | None = None
+) -> Response:
+    """Payments that were tried and failed, of or towards one account of the caller's parties.
+
+    Finalized blocks only, in chain order. The transaction is on the chain; nothing moved.
+    """
+    after = _tender_position(cursor)
+    of = AccountId.parse(account)
+    with reading(caller.resources.engine) as connection:
+        demand_own(connection, caller, account=of)
+        tenders = page_of_tenders(connection, account=of, after=after, limit=limit)
+        items = _tender_documents(connection, tenders, of=of)
+    last = tenders[-1] if len(tenders) == limit else None
+    following = None if last is None else [last.block.number, last.tx_index, str(last.kind)]
+    return page(items, of="tenders", next_cursor=following)
+
+
+def _tender_position(cursor: str | None) -> TenderPosition | None:
+    values = read_cursor(cursor, of="tenders", kinds=(int, int, str))
+    if values is None:
+        return None
+    return TenderPosition(
+        block_number=min(max(values[0], 0), BLOCK_MAX),
+        tx_index=min(max(values[1], 0), 2**31 - 1),
+        kind=values[2],
+    )
+
+
+def _tender_documents(
+    connection: Connection, tenders: list[Tender], *, of: AccountId
+) -> list[dict[str, Any]]:
+    seen = {AssetId(each.chain, each.asset_contract) for each in tenders if each.asset_contract is not None}
+    assets = {each.asset.id: each.asset for each in asset_store.registered_assets(connection, ids=seen)}
+    coin, _ = native_asset(connection, of.chain)
+    return [tender_document(each, coin=coin, assets=assets) for each in tenders]
 
 
 @router.get("/coverage", responses=documented(403, 404))
 def get_coverage(caller: Reader, chain: ChainText, account: AccountText) -> Response:
-    """Which blocks were read for an account, from which node and when; and the gaps between them."""
+    """Which blocks were read for an account, from which node and when; and the gaps between them.
+
+    Of kind `erc20` are the Transfers of tokens, of kind `native` the moves of the chain's coin: `limits` says
+    what the reading could not see, such as "internal moves not read".
+    """
     of = AccountId.parse(account)
     if str(of.chain) != chain:
         raise InvalidInput([Fault(pointer="?account", detail=f"This account is not on {chain}.")])
     with reading(caller.resources.engine) as connection:
-        _demand_own(connection, caller, account=of)
+        demand_own(connection, caller, account=of)
         rows = coverage_store.coverage_of(connection, chain_id=of.chain, addresses=[of.address])
-    read = merged(row.blocks for row in rows)
-    gaps = missing(Blocks(read[0].first, read[-1].last), read=read) if read else []
+        native = native_coverage_store.native_coverage_of(
+            connection, chain_id=of.chain, addresses=[of.address]
+        )
+        is_native_read = native_coverage_store.is_native_read(connection, of.chain)
+    gaps = _gaps(_ERC20, [row.blocks for row in rows])
     return JSONResponse(
         {
             "chain": chain,
             "account": CHECKSUMMED.account(of),
-            "ranges": [
-                {
-                    "first_block": row.first.number,
-                    "first_hash": str(row.first.hash),
-                    "last_block": row.last.number,
-                    "last_hash": str(row.last.hash),
-                    "method": "eth_getLogs",
-                    "node": row.node,
-                    "read_at": to_rfc3339(row.read_at),
-                    "answers": [dict(answer) for answer in row.answers],
-                }
-                for row in rows
-            ],
-            "gaps": [{"first_block": gap.first, "last_block": gap.last} for gap in gaps],
+            "ranges": [*map(_erc20_range, rows), *map(_native_range, native)],
+            "gaps": [*gaps, *_gaps(NATIVE, [row.blocks for row in native])],
+            "native_read": is_native_read,
         }
     )
+
+
+def _gaps(kind: str, blocks: list[Blocks]) -> list[dict[str, Any]]:
+    read = merged(blocks)
+    gaps = missing(Blocks(read[0].first, read[-1].last), read=read) if read else []
+    return [{"kind": kind, "first_block": gap.first, "last_block": gap.last} for gap in gaps]
+
+
+def _erc20_range(row: Coverage) -> dict[str, Any]:
+    return {"kind": _ERC20, **_range(row), "method": "eth_getLogs", "limits": []}
+
+
+def _native_range(row: NativeCoverage) -> dict[str, Any]:
+    """`internals`: "read", "inferred" or "not read"."""
+    return {
+        "kind": NATIVE,
+        **_range(row),
+        "method": row.method,
+        "internals": row.internals,
+        "limits": list(row.limits),
+    }
+
+
+def _range(row: Coverage | NativeCoverage) -> dict[str, Any]:
+    return {
+        "first_block": row.first.number,
+        "first_hash": str(row.first.hash),
+        "last_block": row.last.number,
+        "last_hash": str(row.last.hash),
+        "node": row.node,
+        "read_at": to_rfc3339(row.read_at),
+        "answers": [dict(answer) for answer in row.answers],
+    }
