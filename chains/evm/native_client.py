@@ -8,7 +8,7 @@ see. It joins the node to the pure modules, and decides nothing about what it re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from chains.errors import ChainError, NodeError
@@ -56,8 +56,7 @@ T = TypeVar("T")
 # Full blocks and traces are the largest answers of all: a few megabytes each on a busy chain.
 _BLOCKS_PER_BATCH = 20
 _RECEIPTS_PER_BATCH = 50
-# Blocks in a row, at which means may fail before they are left alone.
-_FAILURES_MAX = 3
+_BLOCKS_AFTER_REST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +97,14 @@ class _Read:
     inexact: frozenset[Address] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rest:
+    """Means that failed at single blocks are left alone up to a block, the longer the more often they did."""
+
+    until: int
+    failures: int = 0
+
+
 class NativeReader:
     """Reads through one node, and remembers which means it has. Raises a NodeError rather than say less."""
 
@@ -105,31 +112,43 @@ class NativeReader:
         self.client = client
         self._sizes = {means: first_size(means) for means in Means}
         self._missing: set[Means] = set()
-        self._failures = dict.fromkeys(Means, 0)
+        self._rests: dict[Means, _Rest] = {}
 
     def ranges(
         self, *, accounts: Collection[Address], first_block: int, last_block: int
     ) -> Iterator[NativeAnswer]:
         """Adjoining parts in order, as large as the node lets them be.
 
-        Where the best means fail at a single block, the next best read that block, and the answer says so.
+        Where the best means fail at a single block, the next best read on from it, and the answer says so.
         """
         first = first_block
-        failed: set[Means] = set()
-        # Each turn moves `first` on, shrinks a size, or rules means out; the last means' error is raised.
+        self._rests = {means: _Rest(until=first) for means in Means}
+        # Each turn moves `first` on, shrinks a size, or lets means rest; the last means never do.
         while first <= last_block:
-            means = next(each for each in Means if each not in self._missing | failed)
+            means, end = self._choose(first, last_block)
             size = self._sizes[means]
-            last = first if failed else size.end(first, last_block)
+            last = size.end(first, end)
             try:
                 answer = self.read(means, accounts=accounts, first_block=first, last_block=last)
             except (NodeError, TooManyChanges) as error:
-                self._after_failure(means, error, blocks=last - first + 1, failed=failed)
+                self._after_failure(means, error, first=first, blocks=last - first + 1)
                 continue
             yield answer
-            self._failures[means] = 0
+            self._rests[means] = _Rest(until=first)
             self._sizes[means] = size.after_success()
-            first, failed = last + 1, set()
+            first = last + 1
+
+    def _choose(self, first: int, last: int) -> tuple[Means, int]:
+        """The best means that do not rest at this block, and the last block before better ones are due."""
+        for means in Means:
+            rest = self._rests[means].until
+            if means in self._missing:
+                continue
+            if rest <= first or means is Means.FULL_BLOCKS:
+                return means, last
+            last = min(last, rest - 1)
+        msg = "full blocks are always tried"
+        raise AssertionError(msg)
 
     def read(
         self, means: Means, *, accounts: Collection[Address], first_block: int, last_block: int
@@ -151,7 +170,7 @@ class NativeReader:
             answers=asked.ledger.digests,
         )
 
-    def _after_failure(self, means: Means, error: ChainError, *, blocks: int, failed: set[Means]) -> None:
+    def _after_failure(self, means: Means, error: ChainError, *, first: int, blocks: int) -> None:
         if means is not Means.FULL_BLOCKS and is_unsupported(error):
             self._missing.add(means)
             return
@@ -161,10 +180,10 @@ class NativeReader:
             return
         if means is Means.FULL_BLOCKS or not is_passing(error):
             raise error
-        failed.add(means)
-        self._failures[means] += 1
-        if self._failures[means] >= _FAILURES_MAX:
-            self._missing.add(means)
+        # One odd block costs one block. Where old states are gone, the pauses grow until there are some.
+        failures = self._rests[means].failures + 1
+        self._rests[means] = _Rest(until=first + 2 ** (failures - 1), failures=failures)
+        self._sizes[means] = replace(first_size(means), blocks=_BLOCKS_AFTER_REST)
 
     def _by(self, means: Means, asked: _Asked) -> _Read:
         every = range(asked.first, asked.last + 1)
@@ -289,15 +308,16 @@ class NativeReader:
     ) -> Sequence[TracedBlock | None]:
         if tracer is None:
             return [None] * len(blocks)
-        # A block without transactions has traces only where its producer is rewarded, which Ethereum ended.
+        # Most blocks of a quiet chain are empty, and some nodes refuse to trace the first one of all.
+        asked = [full for full in blocks if full.transactions or tracer.has_rewards]
         calls = [
-            (tracer.method, [encoding.to_quantity(full.block.number), *tracer.options]) for full in blocks
+            (tracer.method, [encoding.to_quantity(full.block.number), *tracer.options]) for full in asked
         ]
-        answers = self._batch(calls, ledger=ledger)
-        return [
-            self._read(tracer.parse, answer.result, full=full)
-            for answer, full in zip(answers, blocks, strict=True)
-        ]
+        traced = {
+            full.block.number: self._read(tracer.parse, answer.result, full=full)
+            for answer, full in zip(self._batch(calls, ledger=ledger), asked, strict=True)
+        }
+        return [traced.get(full.block.number) for full in blocks]
 
     def _receipts(
         self, blocks: Sequence[FullBlock], asked: _Asked, *, with_senders: bool
@@ -337,10 +357,14 @@ class _Tracer:
     method: str
     options: tuple[Any, ...]
     parse: Callable[..., TracedBlock]
+    # Whether it also tells what a block's producer earns, and so has an answer for an empty block.
+    has_rewards: bool
 
 
-_TRACE_BLOCK = _Tracer("trace_block", (), parse_trace_block)
-_CALL_TRACER = _Tracer("debug_traceBlockByNumber", ({"tracer": "callTracer"},), parse_call_tracer)
+_TRACE_BLOCK = _Tracer("trace_block", (), parse_trace_block, has_rewards=True)
+_CALL_TRACER = _Tracer(
+    "debug_traceBlockByNumber", ({"tracer": "callTracer"},), parse_call_tracer, has_rewards=False
+)
 
 
 def _place(each: NativeTransfer) -> tuple[int, int, bytes]:

@@ -153,6 +153,9 @@ def parse_call_tracer(result: Any, *, full: FullBlock) -> TracedBlock:
             if told is not None and encoding.hash32(told) != transaction.hash:
                 msg = f"a trace of {encoding.shown(told)} in the place of transaction {transaction.hash}"
                 raise MalformedTrace(msg)
+            if "result" not in entry:
+                msg = f"transaction {transaction.hash} was not traced: {_word(entry.get('error'))}"
+                raise MalformedTrace(msg)
             frames += _nested_frames(entry["result"], tx_hash=transaction.hash)
         except (BadEncoding, KeyError, TypeError) as error:
             raise _malformed(error) from error

@@ -420,6 +420,36 @@ def test_old_states_that_are_gone_leave_full_blocks(played: Played) -> None:
     assert answers[-1].last_block == played.last
 
 
+def test_old_states_that_are_gone_do_not_hide_the_newer_ones(played: Played) -> None:
+    """A node with the states of the last blocks only: finding them does not take a question a block."""
+    kept = 12
+    tracing = without("trace_filter", "trace_block", "debug_traceBlockByNumber")
+
+    def fault(exchange: Exchange) -> None:
+        asked = exchange.asked if isinstance(exchange.asked, list) else [exchange.asked]
+        states = {"eth_getBalance", "eth_getTransactionCount", "eth_getCode"}
+        if any(call["method"] in states and int(call["params"][1], 16) < kept for call in asked):
+            error = {"code": -32000, "message": "missing trie node 1a2b"}
+            return exchange.send_json(
+                [{"jsonrpc": "2.0", "id": call["id"], "error": error} for call in asked]
+            )
+        return tracing(exchange)
+
+    with faulty_proxy(played.node) as proxy, _reader_of(proxy) as reader:
+        proxy.fail(fault)
+        answers = list(reader.ranges(accounts=played.watched, first_block=0, last_block=played.last))
+        asked = len(proxy.requests)
+    assert [answer.first_block for answer in answers] == [
+        0,
+        *(answer.last_block + 1 for answer in answers[:-1]),
+    ]
+    assert answers[-1].last_block == played.last
+    inferred = [answer for answer in answers if answer.means is Means.BALANCES]
+    assert inferred
+    assert all(answer.first_block > kept for answer in inferred)
+    assert asked < 8 * played.last
+
+
 def test_traces_of_one_block_that_nobody_can_read_hide_no_other(played: Played) -> None:
     """The block is read by weaker means; those around it keep theirs."""
     odd = int(played.node.receipt(next(iter(played.failed)))["blockNumber"], 16)
