@@ -106,7 +106,7 @@ def parse_trace_filter(
         try:
             number = _block_number(entry)
             parties = _parties_named(entry)
-        except (BadEncoding, KeyError, TypeError) as error:
+        except (BadEncoding, KeyError, TypeError, AttributeError) as error:
             raise _malformed(error) from error
         if not first_block <= number <= last_block:
             msg = f"a trace of block {number}, not of {first_block} to {last_block} as asked"
@@ -132,7 +132,7 @@ def parse_trace_block(result: Any, *, full: FullBlock) -> TracedBlock:
                 rewards.append(_reward(entry["action"]))
             else:
                 frames.append(_flat_frame(entry))
-        except (BadEncoding, KeyError, TypeError) as error:
+        except (BadEncoding, KeyError, TypeError, AttributeError) as error:
             raise _malformed(error) from error
     return _traced(frames, full=full, rewards=rewards)
 
@@ -157,7 +157,7 @@ def parse_call_tracer(result: Any, *, full: FullBlock) -> TracedBlock:
                 msg = f"transaction {transaction.hash} was not traced: {_word(entry.get('error'))}"
                 raise MalformedTrace(msg)
             frames += _nested_frames(entry["result"], tx_hash=transaction.hash)
-        except (BadEncoding, KeyError, TypeError) as error:
+        except (BadEncoding, KeyError, TypeError, AttributeError) as error:
             raise _malformed(error) from error
     return _traced(frames, full=full, rewards=[])
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from chains.evm.blocks import MalformedBlock, MissingBlock
 from chains.evm.inner import internal_transfers
 from chains.evm.native import (
     FullBlock,
@@ -395,3 +401,94 @@ def test_real_blocks_are_read(real_blocks: Path) -> None:
     assert receipts > 4_000
     assert withdrawals > 300
     assert mints > 0
+
+
+def test_a_creation_without_an_address_is_refused() -> None:
+    with pytest.raises(MalformedFullBlock, match="does not say where"):
+        moved(transaction(to=None))
+
+
+def test_a_failed_creation_names_nobody() -> None:
+    assert moved(transaction(to=None), status="0x0") == ((), ())
+
+
+@pytest.mark.parametrize("change", [{"blockNumber": "0x10"}, {"action": {"from": "0x1"}}, {"action": None}])
+def test_a_malformed_filtered_trace_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(MalformedTrace):
+        parse_trace_filter([{**ROOT, **change}], accounts=WATCHED, first_block=10, last_block=20)
+
+
+def test_the_bookkeeping_of_a_chain_may_have_no_trace() -> None:
+    """Polygon's state syncs: from nobody, without gas."""
+    full = parsed(transaction(to=None, value="0x0", gas="0x0") | {"from": str(ZERO_ADDRESS)})
+    assert parse_trace_block([], full=full).moves == ()
+
+
+def test_coins_that_went_to_nobody_are_refused() -> None:
+    lost = flat([0], ROUTER, PAYEE, 2, type="create", result=None)
+    with pytest.raises(MalformedTrace, match="to nobody"):
+        parse_trace_block([ROOT, lost], full=FULL)
+
+
+def test_places_keep_the_order_of_what_happened() -> None:
+    """A deposit is minted before it is passed on; ten calls are not ordered as text."""
+    kinds = [
+        (NativeKind.MINT, "mint"),
+        (NativeKind.CALL, ""),
+        (NativeKind.CALL, "2"),
+        (NativeKind.CREATE, "2.0"),
+        (NativeKind.CALL, "10"),
+        (NativeKind.WITHDRAWAL, "withdrawal-3"),
+        (NativeKind.REWARD, "reward-0"),
+        (NativeKind.BALANCE, f"balance-{PAYEE}"),
+    ]
+    ((known,), _) = moved(transaction())
+    places = [replace(known, kind=kind, trace_path=path).position for kind, path in kinds]
+    assert places == sorted(places)
+    assert len(set(places)) == len(places)
+
+
+ODD = st.sampled_from([None, True, 0, -1, 2**70, 1.5, "", "0x", "0x0", "0xzz", [], [None], {}, {"a": 1}, "é"])
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(leaf for key, each in inner for leaf in leaves(each, (*path, key)))]
+
+
+def put_at(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    changed = copy.copy(value)
+    changed[path[0]] = put_at(value[path[0]], path[1:], new)
+    return changed
+
+
+ENTRY = transaction(to=str(ROUTER))
+WHOLE = [
+    ("block", block(ENTRY, withdrawals=[{"index": "0x7", "address": str(PAYEE), "amount": "0x3"}])),
+    ("receipt", receipt(ENTRY)),
+    ("trace_block", [ROOT, flat([0], ROUTER, PAYEE, 2)]),
+    ("trace_filter", [ROOT, flat([0], ROUTER, PAYEE, 2)]),
+    ("tracer", nested({"type": "CALL", "from": str(ROUTER), "to": str(PAYEE), "value": "0x2"})),
+]
+
+
+@settings(max_examples=1000)
+@given(at=st.sampled_from(WHOLE), pick=st.integers(0, 10_000), new=ODD)
+def test_no_answer_of_a_node_ends_in_another_error(at: tuple[str, Any], pick: int, new: object) -> None:
+    """One place of a good answer holds anything at all."""
+    name, good = at
+    places = leaves(good)
+    answer = put_at(good, places[pick % len(places)], new)
+    with contextlib.suppress(MalformedFullBlock, MalformedTrace, MalformedBlock, MissingBlock):
+        if name == "block":
+            parse_full_block(answer, expected_number=16)
+        elif name == "receipt":
+            parse_receipt(answer, transaction=FULL.transactions[0], block=FULL.block)
+        elif name == "trace_block":
+            parse_trace_block(answer, full=FULL)
+        elif name == "trace_filter":
+            parse_trace_filter(answer, accounts={PAYEE, PAYER}, first_block=10, last_block=20)
+        else:
+            parse_call_tracer(answer, full=FULL)
