@@ -62,3 +62,11 @@ def from_unix_seconds(seconds: int) -> datetime:
 def to_unix_seconds(instant: datetime) -> int:
     """Whole seconds, rounded down, as block times count them."""
     return (require_utc(instant) - _EPOCH) // timedelta(seconds=1)
+
+
+def to_unix_micros(instant: datetime) -> int:
+    return (require_utc(instant) - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_unix_micros(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

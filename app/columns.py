@@ -19,7 +19,7 @@ from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.canonical import dumps
-from app.clock import require_utc
+from app.clock import from_unix_micros, require_utc, to_unix_micros
 from chains.types import UINT256_MAX, Address, Hash32
 
 _U256_BYTES = 32
@@ -165,6 +165,19 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         instant: datetime = value if dialect.name == "postgresql" else datetime.fromisoformat(value)
         return instant.astimezone(UTC)
+
+
+class UtcMicros(TypeDecorator[datetime]):
+    """An instant as whole microseconds since 1970, in eight bytes: for tables of many and narrow rows."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        return None if value is None else to_unix_micros(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else from_unix_micros(value)
 
 
 class CanonicalJson(TypeDecorator[Any]):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.columns import SumU256Aggregate
+from app.columns import SumU256Aggregate, UtcTime
 from app.db_errors import DatabaseUnreachable, DatabaseUnwritable, name_problems, problem_of
 
 _WAIT_SECONDS_MAX = 30
@@ -35,6 +36,7 @@ _SQLITE_CONNECTIONS_MAX = 40
 _POSTGRESQL_CONNECTIONS_KEPT = 10
 _POSTGRESQL_CONNECTIONS_MAX = 20
 _READ_ONLY = "quittance_read_only"
+_GUARDS = "quittance_guards"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -48,6 +50,8 @@ def make_engine(url: str, *, wait_seconds: int = _WAIT_SECONDS_MAX) -> Engine:
     make = _sqlite_engine if parsed.get_backend_name() == "sqlite" else _postgresql_engine
     engine = make(parsed, wait_seconds=wait_seconds)
     name_problems(engine)
+    # After the listener that begins: a guard's queries are part of the transaction.
+    event.listen(engine, "begin", _run_guards)
     return engine
 
 
@@ -117,11 +121,53 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent snapshot for all queries inside, on either database. Writing in it is refused."""
     options: dict[str, object] = {_READ_ONLY: True}
     if engine.dialect.name == "postgresql":
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with engine.connect() as connection:
         connection.execution_options(**options)
         with connection.begin():
             yield connection
+
+
+def guarded(engine: Engine, *, guard: Callable[[Connection], None]) -> Engine:
+    """The same database, where `guard` runs first in every transaction that may write.
+
+    What it raises ends the transaction before anything is written. So a rule that all writes of a task have
+    to keep needs no place in each of them, and none can forget it.
+    """
+    return engine.execution_options(**{_GUARDS: (*engine.get_execution_options().get(_GUARDS, ()), guard)})
+
+
+def _run_guards(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get(_READ_ONLY):
+        for guard in options.get(_GUARDS, ()):
+            guard(connection)
+
+
+def database_time(connection: Connection, *, plus: timedelta = timedelta()) -> sa.ColumnElement[datetime]:
+    """The database's own clock in a query, for what several machines have to agree on; no fact bears it."""
+    if connection.dialect.name == "postgresql":
+        now = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
+        return sa.type_coerce(now + sa.literal(plus, sa.Interval()), UtcTime())
+    # As wide as UtcTime's text, of which SQLite's clock fills the milliseconds.
+    seconds = f"{plus / timedelta(seconds=1):+.3f} seconds"
+    return sa.func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", seconds, type_=UtcTime())
+
+
+def database_now(connection: Connection) -> datetime:
+    return connection.execute(sa.select(database_time(connection))).scalar_one()
+
+
+def limit_idleness(connection: Connection, most: timedelta) -> None:
+    """End this transaction if its process does nothing in it for so long, say because it was stopped.
+
+    Else its locks would keep others out for ever. SQLite can't: who stops a process there in the middle of a
+    write holds up every other writer until it goes on or dies.
+    """
+    if connection.dialect.name == "postgresql":
+        milliseconds = str(most // timedelta(milliseconds=1))
+        name = "idle_in_transaction_session_timeout"
+        connection.execute(sa.select(sa.func.set_config(name, milliseconds, True)))
 
 
 def insert_new(
@@ -139,24 +185,49 @@ def insert_new(
     if not rows:
         return 0
     key = list(unique) if unique is not None else [column.name for column in table.primary_key.columns]
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=key)
+    statement = insert_of(connection, table).on_conflict_do_nothing(index_elements=key)
     options = {"preserve_rowcount": True}
     return connection.execute(statement, list(rows), execution_options=options).rowcount
+
+
+def insert_of(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def upgrade(url: str) -> None:
     """Bring the database to the newest schema, whole or not at all. Safe to run twice at once."""
     engine = make_engine(url)
+    is_sqlite = engine.dialect.name == "sqlite"
     try:
-        if engine.dialect.name == "sqlite":
+        if is_sqlite:
             _prepare_file(engine)
+            event.listen(engine, "connect", _stop_watching_references)
         with engine.begin() as connection:
+            before = current_revision(connection)
             config = _alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if is_sqlite and current_revision(connection) != before:
+                _demand_references(connection)
     finally:
         engine.dispose()
+
+
+def _stop_watching_references(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    """While a table is made anew, its references lead nowhere. https://www.sqlite.org/lang_altertable.html
+
+    SQLite takes this outside of a transaction only, so that it is done for the upgrade's whole connection.
+    """
+    connection.execute("PRAGMA foreign_keys = OFF")
+
+
+def _demand_references(connection: Connection) -> None:
+    """What was not watched during the upgrade is looked at before it counts."""
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        msg = f"the upgrade would leave a row of {broken[0]} without the row of {broken[2]} that it names"
+        raise RuntimeError(msg)
 
 
 def _prepare_file(engine: Engine) -> None:

@@ -49,6 +49,7 @@ _POSTGRESQL_PROBLEMS: dict[str, tuple[type[DatabaseProblem], str]] = {
     "55P03": (DatabaseLocked, "is busy with another writer"),
     "40P01": (DatabaseLocked, "stopped one of two writers that blocked each other"),
     "40001": (DatabaseLocked, "stopped one of two writers that contradict each other"),
+    "25P03": (DatabaseUnreachable, "ended a transaction in which nothing was done for too long"),
     "25006": (DatabaseUnwritable, "can't be written"),
     "42501": (DatabaseUnwritable, "refuses this to its user"),
     "53": (DatabaseUnwritable, "has run out of disk, memory or connections"),

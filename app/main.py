@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from app.api import problems
 from app.api.fields import CHECKSUMMED
 from app.api.limits import BodyLimit
-from app.api.routes import chains, debts, evidence, health, parties, transfers
+from app.api.routes import chains, debts, evidence, health, jobs, parties, transfers
 from app.evidence.service import SealingTools
 from app.resources import Resources
 from app.verifier.verdict import Verdict
@@ -48,8 +48,8 @@ def create_app(resources: Resources, *, with_worker: bool = True) -> FastAPI:
         if not with_worker:
             yield
             return
-        with running(resources=resources, tools=sealing_tools(resources)) as wake:
-            app.state.wake = wake.set
+        with running(resources=resources, tools=sealing_tools(resources)) as worker:
+            app.state.wake = worker.look
             yield
 
     app = FastAPI(
@@ -64,7 +64,7 @@ def create_app(resources: Resources, *, with_worker: bool = True) -> FastAPI:
     app.add_middleware(BodyLimit)
     problems.install(app)
     app.include_router(health.router)
-    for module in (chains, parties, debts, transfers, evidence):
+    for module in (chains, parties, debts, transfers, evidence, jobs):
         app.include_router(module.router, prefix="/v1")
     return app
 

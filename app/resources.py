@@ -34,10 +34,14 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What reaching a node takes: where it may go, and what one request may cost."""
+    """What reaching a node takes: where it may go, what one request may cost, how far it is believed.
+
+    Of a thousand blocks so many are held against their bloom and receipts, for logs that a node hides.
+    """
 
     egress: EgressPolicy
     limits: RpcLimits
+    receipts_permille: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +64,29 @@ def build_resources(
     settings: Settings, *, clock: Clock = utc_now, limits: RpcLimits | None = None
 ) -> Resources:
     """Bring the database up to date and open it. Raises EnvironmentProblem."""
-    try:
-        egress = EgressPolicy.parse(",".join(settings.egress_allow))
-    except BadAllowRule as error:
-        raise BadEgressRule(str(error)) from error
+    outside = build_outside(settings, limits=limits)
     _require_folder(settings.data_dir)
     url = settings.database.get_secret_value()
     upgrade(url)
     return Resources(
         settings=settings,
         engine=make_engine(url),
-        outside=Outside(egress=egress, limits=limits or RpcLimits()),
+        outside=outside,
         operator=Operator(name=settings.operator_name, relation=settings.operator_relation),
         clock=clock,
+    )
+
+
+def build_outside(settings: Settings, *, limits: RpcLimits | None = None) -> Outside:
+    """All that asking a node takes, for who needs no database. Raises EnvironmentProblem."""
+    try:
+        egress = EgressPolicy.parse(",".join(settings.egress_allow))
+    except BadAllowRule as error:
+        raise BadEgressRule(str(error)) from error
+    return Outside(
+        egress=egress,
+        limits=limits or RpcLimits(),
+        receipts_permille=settings.receipts_check_permille,
     )
 
 

@@ -49,8 +49,15 @@ class Settings(BaseSettings):
     egress_allow: Annotated[tuple[str, ...], NoDecode] = ()
     """host:port or CIDR:port that may be reached although loopback, private or link-local."""
     max_upload_bytes: int = Field(default=64 * 2**20, ge=1)
-    follow_seconds: float = Field(default=5, gt=0, le=3600)
-    """How often the embedded worker looks for new blocks."""
+    follow_seconds: float = Field(default=0.5, gt=0, le=3600)
+    """How often a worker asks a node for its newest block; what is new is then read at once."""
+    assess_hour: int = Field(default=2, ge=0, le=23)
+    """From this hour on (UTC) every debt is assessed once a day."""
+    lease_seconds: float = Field(default=15, ge=0.5, le=600)
+    """How long a worker that is silent keeps its chains and jobs before another one takes them over."""
+
+    receipts_check_permille: int = Field(default=10, ge=0, le=1000)
+    """Of a thousand blocks that are read, so many are held against their bloom and their receipts."""
 
     @field_validator("egress_allow", mode="before")
     @classmethod

@@ -23,9 +23,14 @@ metadata = sa.MetaData(
 )
 
 
-def define_table(name: str, *items: sa.Column[Any] | sa.Constraint | sa.Index) -> sa.Table:
-    """A table whose uint256 and fixed-length byte columns also carry the CHECKs that their types need."""
-    table = sa.Table(name, metadata, *items)
+def define_table(
+    name: str, *items: sa.Column[Any] | sa.Constraint | sa.Index, rowid: bool = True
+) -> sa.Table:
+    """A table whose uint256 and fixed-length byte columns also carry the CHECKs that their types need.
+
+    Without `rowid` SQLite keeps the rows in the primary key itself, where they take half the room.
+    """
+    table = sa.Table(name, metadata, *items, sqlite_with_rowid=rowid)
     for column in tuple(table.columns):
         for constraint in _checks_of_type(column):
             table.append_constraint(constraint)

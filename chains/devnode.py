@@ -1,4 +1,6 @@
-"""A local test node for the demo, the tests and development: starts one Anvil, drives it, stops it.
+"""A local test node for the demo, the tests and development: starts one, drives it, stops it.
+
+The demo's is Anvil; the tests start others with `run_dev_node`. All take the calls that Hardhat's node began.
 
 Standard library and chains only. It proves that the node it talks to is the one it started (by the chain
 id it chose), and stops no other process. Nothing that serves users may import this: the reading of real
@@ -16,7 +18,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ class Reverted(DevNodeError):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DevNode:
-    """A running Anvil that this process started, with the calls that only a test node answers.
+    """A running node that this process started, with the calls that only a test node answers.
 
     Times are seconds since 1970, UTC; values are in wei.
     """
@@ -91,7 +93,7 @@ class DevNode:
     # -- what the chain says
 
     def accounts(self) -> tuple[Address, ...]:
-        """Ten funded accounts that the node signs for, the same ones on every start."""
+        """Ten or more funded accounts that the node signs for, the same ones on every start."""
         return tuple(Address.parse(text) for text in self.call("eth_accounts"))
 
     def block(self, number: int | str = "latest") -> BlockRef:
@@ -119,11 +121,11 @@ class DevNode:
     # -- time and blocks
 
     def set_next_block_time(self, at: int) -> None:
-        """The next block's time, which must be later than the head's; Anvil's clock goes on from there."""
+        """The next block's time, which must be later than the head's; the clock goes on from there."""
         self.call("evm_setNextBlockTimestamp", at)
 
     def advance_time(self, seconds: int) -> None:
-        """Move Anvil's clock forward; the next block shows it."""
+        """Move the node's clock forward; the next block shows it."""
         self.call("evm_increaseTime", seconds)
 
     def mine(self, blocks: int = 1, *, seconds_apart: int = 1) -> BlockRef:
@@ -134,6 +136,10 @@ class DevNode:
             self.set_next_block_time(at)
             self.call("evm_mine")
         return self.block()
+
+    def automines(self) -> bool:
+        """Whether every transaction gets a block of its own at once."""
+        return self.call("hardhat_getAutomine") is True
 
     def set_automine(self, *, enabled: bool) -> None:
         """On (as started): every transaction gets a block of its own. Off: they wait for `evm_mine`."""
@@ -151,14 +157,14 @@ class DevNode:
     # -- transactions
 
     def set_balance(self, address: Address, *, wei: int) -> None:
-        self.call("anvil_setBalance", address, wei)
+        self.call("hardhat_setBalance", address, wei)
 
     def impersonate(self, address: Address) -> None:
         """Let transactions be sent from an address whose key nobody here has."""
-        self.call("anvil_impersonateAccount", address)
+        self.call("hardhat_impersonateAccount", address)
 
     def stop_impersonating(self, address: Address) -> None:
-        self.call("anvil_stopImpersonatingAccount", address)
+        self.call("hardhat_stopImpersonatingAccount", address)
 
     def send_transaction(
         self,
@@ -179,7 +185,7 @@ class DevNode:
             transaction["to"] = to
         tx_hash = Hash32.parse(self.call("eth_sendTransaction", transaction))
         # Anvil answers before the block is there, and a log asked for at once would be missing.
-        if self.call("anvil_getAutomine") is True:
+        if self.automines():
             receipt = self.receipt(tx_hash)
             if receipt["status"] != "0x1" and not may_revert:
                 raise Reverted(tx_hash=tx_hash)
@@ -223,7 +229,6 @@ def start_dev_node(
     below the head. `log` receives what Anvil prints; without it that goes when the node does.
     """
     with tempfile.TemporaryDirectory(prefix="quittance-anvil-", ignore_cleanup_errors=True) as folder:
-        path = log if log is not None else Path(folder) / "anvil.log"
         command = [
             str(anvil),
             *("--host", HOST, "--port", "0", "--no-cors", "--color", "never", "--cache-path", folder),
@@ -231,25 +236,51 @@ def start_dev_node(
             *(() if timestamp is None else ("--timestamp", str(timestamp))),
             *extra,
         ]
-        process = _spawn(command, log=path)
-        try:
-            yield _wait_until_ours(process, log=path, chain_id=chain_id)
-        finally:
-            _stop(process)
+        # Anvil reads settings from ANVIL_* and FOUNDRY_* variables, which belong to somebody else's work.
+        quiet = {
+            name: text for name, text in os.environ.items() if not name.startswith(("ANVIL_", "FOUNDRY_"))
+        }
+        path = log if log is not None else Path(folder) / "anvil.log"
+        with run_dev_node(
+            command=command, listening=_LISTENING, chain_id=chain_id, log=path, environment=quiet
+        ) as node:
+            yield node
 
 
-def _spawn(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def run_dev_node(
+    *,
+    command: Sequence[str],
+    listening: re.Pattern[bytes],
+    chain_id: int,
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+) -> Iterator[DevNode]:
+    """Run any test node that prints the port it chose, which is the first group of `listening`.
+
+    It has to prove that it serves `chain_id`, which nobody else should be using; it is stopped at the end.
+    """
+    process = _spawn(command, log=log, environment=environment, folder=folder)
+    try:
+        yield _wait_until_ours(process, listening=listening, log=log, chain_id=chain_id)
+    finally:
+        _stop(process)
+
+
+def _spawn(
+    command: Sequence[str], *, log: Path, environment: Mapping[str, str], folder: Path | None
+) -> subprocess.Popen[bytes]:
     # A session of its own keeps a Ctrl-C in the terminal from ending the node before its user is done.
-    # Anvil reads settings from ANVIL_* and FOUNDRY_* variables, which belong to somebody else's work.
-    quiet = {name: text for name, text in os.environ.items() if not name.startswith(("ANVIL_", "FOUNDRY_"))}
     try:
         with log.open("wb") as sink:
             return subprocess.Popen(
                 command,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=quiet,
+                env=dict(environment),
                 start_new_session=True,
             )
     except OSError as error:
@@ -257,11 +288,13 @@ def _spawn(command: Sequence[str], *, log: Path) -> subprocess.Popen[bytes]:
         raise DevNodeError(msg) from error
 
 
-def _wait_until_ours(process: subprocess.Popen[bytes], *, log: Path, chain_id: int) -> DevNode:
-    """Read the port that Anvil chose from what it prints, then make it prove the chain id."""
+def _wait_until_ours(
+    process: subprocess.Popen[bytes], *, listening: re.Pattern[bytes], log: Path, chain_id: int
+) -> DevNode:
+    """Read the port that the node chose from what it prints, then make it prove the chain id."""
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
-        match = _LISTENING.search(log.read_bytes())
+        match = listening.search(log.read_bytes())
         if match is not None:
             port = int(match[1])
             node = DevNode(url=f"http://{HOST}:{port}", port=port, chain_id=chain_id, pid=process.pid)

@@ -5,6 +5,18 @@ A failure is never an empty answer: whoever reads a chain turns one of these int
 
 from __future__ import annotations
 
+import re
+
+# Clients disagree on the code of a method that they do not have, but they all say so.
+_NO_SUCH_METHOD_CODE = -32601
+# At most the method's name may come between, for "the method's block range is not supported" says less.
+_NO_SUCH_METHOD = re.compile(
+    r"\bmethod:?\s+(?:\S+\s+)?(?:is\s+|does\s+)?"
+    r"(?:not\s+(?:found|supported|available|allowed|implemented|exist)|unsupported|unavailable)\b"
+    r"|\b(?:unsupported|unknown)\s+method\b",
+    re.IGNORECASE,
+)
+
 
 class ChainError(Exception):
     """A chain could not be read, or what came back can't be used."""
@@ -58,6 +70,14 @@ class RpcError(NodeError):
         super().__init__(node=node, detail=f"answered error {code}: {message}")
         self.code = code
         self.message = message
+
+    @property
+    def method_is_missing(self) -> bool:
+        """Whether the node does not have the method at all, so that another way has to be gone.
+
+        Anvil says -32601 as the standard has it, Hardhat -32004, Ganache -32700, gateways -32000 or -32601.
+        """
+        return self.code == _NO_SUCH_METHOD_CODE or _NO_SUCH_METHOD.search(self.message) is not None
 
 
 class WrongChain(NodeError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx2
 
@@ -21,6 +21,7 @@ from chains import jsonrpc
 from chains.errors import (
     AnswerTooLarge,
     BadAnswer,
+    ChainError,
     NodeError,
     NodeRateLimited,
     NodeTimeout,
@@ -36,7 +37,7 @@ from chains.guard import (
     redact_url,
     resolve_host,
 )
-from chains.jsonrpc import ErrorObject, MalformedAnswer
+from chains.jsonrpc import ErrorObject
 
 T = TypeVar("T")
 
@@ -65,7 +66,11 @@ _TIMEOUT_STATUSES = frozenset({408, 504, 524})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpcLimits:
-    """What one request may cost. `total_seconds` bounds all attempts and the waits between them."""
+    """What one request may cost. `total_seconds` bounds all attempts and the waits between them.
+
+    `requests_at_once` is for all threads that share the node's client; a request waits for its turn before
+    its own time begins.
+    """
 
     timeout_seconds: float = 30.0
     connect_seconds: float = 5.0
@@ -74,6 +79,7 @@ class RpcLimits:
     retry_wait_seconds: float = 0.25
     retry_wait_seconds_max: float = 10.0
     total_seconds: float = 120.0
+    requests_at_once: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,12 @@ class RpcAnswer:
     request: bytes = field(repr=False)
     body: bytes = field(repr=False)
     result: Any = field(repr=False)
+
+
+class ReadAnswer(Protocol):
+    """Reads the body of the answer to one call: its result, or the node's error object."""
+
+    def __call__(self, body: bytes, *, call_id: int) -> Any | ErrorObject: ...
 
 
 class _Transient(Exception):
@@ -126,6 +138,7 @@ class RpcClient:
         self._monotonic = monotonic
         self._ids = count(1)
         self._deadline = threading.local()
+        self._turns = threading.BoundedSemaphore(limits.requests_at_once)
         self._http = httpx2.Client(
             transport=GuardedTransport(
                 policy=policy, node=self.node, resolve=resolve, seconds_left=self._seconds_left
@@ -153,12 +166,20 @@ class RpcClient:
 
     def call(self, method: str, params: Sequence[Any] = ()) -> RpcAnswer:
         """One call. Raises a NodeError, RpcError among them."""
+        return self.call_read(method, params, read=jsonrpc.read_answer)
+
+    def call_read(self, method: str, params: Sequence[Any], *, read: ReadAnswer) -> RpcAnswer:
+        """One call whose `result` is what `read` makes of the body and the id of the call.
+
+        `read` returns a node's error as an ErrorObject and refuses with a ChainError: it sees the bytes
+        first, so that a large answer is parsed once, into what is wanted of it.
+        """
         call_id = next(self._ids)
         request = jsonrpc.encode_call(call_id=call_id, method=method, params=params)
 
         def attempt() -> RpcAnswer:
             body = self._post(request)
-            result = self._result(self._read(lambda: jsonrpc.read_answer(body, call_id=call_id)))
+            result = self._result(self._read(lambda: read(body, call_id=call_id)))
             return RpcAnswer(
                 call_id=call_id,
                 method=method,
@@ -202,9 +223,8 @@ class RpcClient:
         made = 0
         while True:
             made += 1
-            self._deadline.at = min(end, self._monotonic() + limits.timeout_seconds)
             try:
-                return attempt()
+                return self._in_turn(attempt, end=end)
             except _Transient as transient:
                 wait = transient.wait_seconds
                 if wait is None:
@@ -215,6 +235,17 @@ class RpcClient:
                 if last or not (repeatable or isinstance(transient.failure, NodeRateLimited)):
                     raise transient.failure from transient.failure.__cause__
             self._sleep(wait)
+
+    def _in_turn(self, attempt: Callable[[], T], *, end: float) -> T:
+        """Make the attempt once not too many others are under way at this node."""
+        if not self._turns.acquire(timeout=max(0.0, end - self._monotonic())):
+            detail = f"{self.limits.requests_at_once} earlier requests are still waiting for it"
+            raise NodeTimeout(node=self.node, detail=detail)
+        try:
+            self._deadline.at = min(end, self._monotonic() + self.limits.timeout_seconds)
+            return attempt()
+        finally:
+            self._turns.release()
 
     def _seconds_left(self) -> float:
         return float(self._deadline.at) - self._monotonic()
@@ -280,7 +311,9 @@ class RpcClient:
     def _read(self, reader: Callable[[], T]) -> T:
         try:
             return reader()
-        except MalformedAnswer as error:
+        except NodeError:
+            raise
+        except ChainError as error:
             raise self.bad_answer(error) from error
 
     def bad_answer(self, reason: Exception) -> BadAnswer:

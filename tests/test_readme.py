@@ -25,8 +25,9 @@ def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
 
 
-def test_the_pasted_example_works(anvil_path: Path) -> None:
-    block = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+def paste(heading: str, anvil_path: Path) -> tuple[str, str]:
+    """What the block under this heading says on stdout and stderr."""
+    block = re.search(r"```sh\n(.*?)```", README.partition(f"## {heading}\n")[2], re.DOTALL)
     assert block is not None
     shell = subprocess.Popen(
         ["bash", "-c", block[1]],
@@ -43,7 +44,20 @@ def test_the_pasted_example_works(anvil_path: Path) -> None:
         # The demo it started in the background is of the same group.
         os.killpg(shell.pid, signal.SIGTERM)
         raise
+    assert not (ROOT / "data" / "demo" / "keep.json").exists()
+    return out, err
+
+
+def test_the_first_answer_without_any_record(anvil_path: Path) -> None:
+    out, err = paste("First answer without any record", anvil_path)
+    assert "5 transfers to the account 0x" in out, err
+    assert "This does not say whether anything was paid." in out
+    assert "contracts bear the symbol USDX" in out
+    assert "zero-value" in out
+
+
+def test_the_pasted_example_works(anvil_path: Path) -> None:
+    out, err = paste("The API in a few lines", anvil_path)
     assert "recorded pty_" in out, err
     assert "LOAN-2026-7 PARTIAL not covered: 3000 to 5000" in out
     assert "undecided: 2000 ['unknown-payer']" in out
-    assert not (ROOT / "data" / "demo" / "keep.json").exists()

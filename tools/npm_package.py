@@ -15,12 +15,14 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 DOWNLOAD_SECONDS_MAX = 300
+NPM_AT_ONCE = 4
 FILE_BYTES_MAX = 200 * 2**20
 FILES_MAX = 20_000
 
@@ -70,6 +72,28 @@ def download_all(pin: Pin, *, folder: Path) -> None:
     unpack(_tarball(pin), pin=pin, folder=folder)
 
 
+def download_together(pins: Sequence[Pin]) -> dict[Pin, bytes]:
+    """The tarballs of many packages: one npm gets many in the time of a few, and a few npm are faster."""
+    groups = [pins[at::NPM_AT_ONCE] for at in range(min(NPM_AT_ONCE, len(pins)))]
+    with (
+        tempfile.TemporaryDirectory(prefix="quittance-npm-") as folder,
+        ThreadPoolExecutor(NPM_AT_ONCE) as pool,
+    ):
+        for done in [pool.submit(_pack, *group, folder=Path(folder)) for group in groups]:
+            done.result()
+        return by_pin(pins, tarballs=map(Path.read_bytes, sorted(Path(folder).glob("*.tgz"))))
+
+
+def by_pin(pins: Sequence[Pin], *, tarballs: Iterable[bytes]) -> dict[Pin, bytes]:
+    """Each pin's tarball, known by its digest alone. Raises DownloadFailed where one is not among them."""
+    found = {_sha512(data): data for data in tarballs}
+    absent = [pin for pin in pins if pin.sha512 not in found]
+    if absent:
+        msg = f"npm delivered other tarballs than those pinned for {', '.join(map(str, absent[:5]))}"
+        raise DownloadFailed(msg)
+    return {pin: found[pin.sha512] for pin in pins}
+
+
 def extract(tarball: bytes, *, pin: Pin) -> bytes:
     """The pinned file from a tarball, if the tarball is the pinned one. Raises WrongDigest."""
     with _checked(tarball, pin=pin) as archive:
@@ -112,11 +136,15 @@ def unpack(tarball: bytes, *, pin: Pin, folder: Path) -> None:
 
 @contextmanager
 def _checked(tarball: bytes, *, pin: Pin) -> Iterator[tarfile.TarFile]:
-    actual = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
+    actual = _sha512(tarball)
     if actual != pin.sha512:
         raise WrongDigest(package=str(pin), expected=pin.sha512, actual=actual)
     with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
         yield archive
+
+
+def _sha512(tarball: bytes) -> str:
+    return base64.b64encode(hashlib.sha512(tarball).digest()).decode()
 
 
 def keep(data: bytes, *, path: Path) -> None:
@@ -134,6 +162,11 @@ def keep(data: bytes, *, path: Path) -> None:
 def node() -> Path:
     """The node binary inside the wheel."""
     return _wheel() / "bin" / "node"
+
+
+def npm_command(*words: str) -> list[str]:
+    """Run npm, by its own node: no other one of the system's is asked."""
+    return [str(node()), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), *words]
 
 
 def _wheel() -> Path:
@@ -154,23 +187,23 @@ def _tarball(pin: Pin) -> bytes:
         return found[0].read_bytes()
 
 
-def _pack(pin: Pin, *, folder: Path) -> None:
-    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+def _pack(*pins: Pin, folder: Path) -> None:
     # A dead network is known within some ten seconds instead of more than a minute.
     patience = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
-    command = [str(node()), str(npm), "pack", "--ignore-scripts", "--loglevel=error", *patience, str(pin)]
+    command = npm_command("pack", "--ignore-scripts", "--loglevel=error", *patience, *map(str, pins))
+    what = str(pins[0]) if len(pins) == 1 else f"{pins[0]} and {len(pins) - 1} more"
     try:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=_environment(),
+            env=npm_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=DOWNLOAD_SECONDS_MAX,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        msg = f"npm did not deliver {pin} within {DOWNLOAD_SECONDS_MAX} seconds"
+        msg = f"npm did not deliver {what} within {DOWNLOAD_SECONDS_MAX} seconds"
         raise DownloadFailed(msg) from error
     except OSError as error:
         msg = f"npm could not be started: {error}"
@@ -179,11 +212,11 @@ def _pack(pin: Pin, *, folder: Path) -> None:
         said = done.stderr.decode("utf-8", "replace").splitlines()
         causes = [line.removeprefix("npm error ") for line in said if line.startswith("npm error ")]
         causes = [cause for cause in causes if not cause.startswith(" ")]  # Without the traceback.
-        msg = f"npm could not get {pin}: {'; '.join(causes[:5]) or f'exit code {done.returncode}'}"
+        msg = f"npm could not get {what}: {'; '.join(causes[:5]) or f'exit code {done.returncode}'}"
         raise DownloadFailed(msg)
 
 
-def _environment() -> dict[str, str]:
+def npm_environment() -> dict[str, str]:
     """Node ignores the system's certificates, so a private authority is handed to it by name."""
     environment = dict(os.environ)
     if environment.get("SSL_CERT_FILE"):

@@ -1,8 +1,12 @@
-"""Transfers of tokens and of the native coin as one list: its order, its pages, its documents."""
+"""Transfers of tokens and of the native coin as one list: its order, its pages, its documents.
+
+Final ones first; behind the last of them those of tokens in blocks that may still be replaced.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +17,12 @@ from app.api.fields import CHECKSUMMED
 from app.assessment.document import transfer_document
 from app.assessment.statements import block_instant
 from app.errors import Fault, InvalidInput
+from app.ingest.ranges import Blocks
 from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
+from app.ingest.store import coverage as coverage_store
 from app.ingest.store.native import NativePosition, page_of_native, positions_in
+from app.ingest.store.provisional import provisional_transfers
 from app.ingest.store.transfers import TransferPosition, page_of_transfers
 from app.money import Asset, format_units
 from chains.evm.events import mint_or_burn
@@ -77,7 +84,7 @@ class ListPosition:
 def page_of_listed(
     connection: Connection, *, wanted: ListedTransfers, after: ListPosition | None, limit: int
 ) -> list[Listed]:
-    """The next so many of both kinds."""
+    """The next so many final ones of both kinds."""
     found: list[Listed] = []
     if wanted.has_tokens:
         found += page_of_transfers(
@@ -99,6 +106,27 @@ def page_of_listed(
             limit=limit,
         )
     return sorted(found, key=_place)[:limit]
+
+
+def page_of_provisional(
+    connection: Connection, *, wanted: ListedTransfers, after: ListPosition | None, limit: int
+) -> list[Transfer]:
+    """The next so many in blocks above what was read as final: of tokens, the coin is read in final ones."""
+    account = wanted.account
+    covered = coverage_store.covered_blocks(connection, chain_id=account.chain, addresses=[account.address])
+    first = max([wanted.from_block, *(each.last + 1 for each in covered[account.address][-1:])])
+    if limit == 0 or first > wanted.to_block or not wanted.has_tokens:
+        return []
+    position = None if after is None else after.of_tokens
+    return provisional_transfers(
+        connection,
+        chain_id=account.chain,
+        address=account.address,
+        contract=None if wanted.asset is None else wanted.asset.contract,
+        blocks=Blocks(first, wanted.to_block),
+        after=None if position is None else (position.block_number, position.log_index),
+        limit=limit,
+    )
 
 
 def _place(each: Listed) -> tuple[int, bytes, int, int, bytes]:
@@ -141,16 +169,17 @@ def read_position(connection: Connection, cursor: str | None, *, chain_id: Chain
 
 
 def listed_documents(
-    connection: Connection, listed: list[Listed], *, chain_id: ChainId
+    connection: Connection, listed: Sequence[Listed], *, final: int, chain_id: ChainId
 ) -> list[dict[str, Any]]:
+    """The first `final` of them lie in final blocks."""
     seen = {each.asset for each in listed if isinstance(each, Transfer)}
     registered = {each.asset.id: each.asset for each in asset_store.registered_assets(connection, ids=seen)}
     coin, is_registered = native_asset(connection, chain_id)
     return [
-        _token_document(each, asset=registered.get(each.asset))
+        _token_document(each, asset=registered.get(each.asset), is_final=at < final)
         if isinstance(each, Transfer)
         else _native_document(each, coin=coin, is_registered=is_registered)
-        for each in listed
+        for at, each in enumerate(listed)
     ]
 
 
@@ -165,11 +194,12 @@ def native_asset(connection: Connection, chain_id: ChainId) -> tuple[Asset, bool
     return Asset(id=asset_id, symbol=chain.native_symbol, decimals=chain.native_decimals), False
 
 
-def _token_document(transfer: Transfer, *, asset: Asset | None) -> dict[str, Any]:
+def _token_document(transfer: Transfer, *, asset: Asset | None, is_final: bool) -> dict[str, Any]:
     flags = () if asset is not None else ("unregistered-asset",)
     ends = mint_or_burn(sender=transfer.sender, recipient=transfer.recipient)
     decimals = None if asset is None else asset.decimals
-    return transfer_document(transfer, decimals=decimals, forms=CHECKSUMMED, flags=(*flags, *ends))
+    document = transfer_document(transfer, decimals=decimals, forms=CHECKSUMMED, flags=(*flags, *ends))
+    return {**document, "final": is_final}
 
 
 def _native_document(each: NativeTransfer, *, coin: Asset, is_registered: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Reads the store only. A block that nobody read, or a window whose ends nobody fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,12 +20,16 @@ from app.ingest.store import chains as chain_store
 from app.ingest.store import coverage as coverage_store
 from app.ingest.store.chains import Chain
 from app.ingest.store.coverage import Coverage
-from chains.types import AccountId, BlockRef, ChainId
+from app.ingest.store.disagreements import disagreements
+from app.ingest.store.reading import reading_of_chain
+from chains.types import AccountId, Address, BlockRef, ChainId
 
 NOTHING_READ = "no final block of the window was read"
 NO_ACCOUNT = "no account of the creditor is on record for this chain"
 NOT_FINAL_YET = "no final block later than the end of the window was read"
 NOT_LOCATED = "the blocks at the ends of the window were not found"
+_BLOCK_MAX = 2**62
+CONTRADICTED = "; nodes' answers about these blocks contradict each other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +38,23 @@ class Searched:
 
     chain: Chain
     accounts: tuple[AccountId, ...]
-    coverage: tuple[Coverage, ...]
+    coverage: Mapping[Address, Sequence[Coverage]]
+    # Why nothing recorded of this chain is relied on, where that is so.
+    stopped: str | None = None
+
+    @property
+    def rows(self) -> list[Coverage]:
+        """What was read, an answer for several accounts once."""
+        found = {id(row): row for rows in self.coverage.values() for row in rows}
+        return list(found.values())
 
     @property
     def final_time(self) -> int | None:
         """The time of F, the last final block read for every account; None if one was never read."""
-        last = {
-            each.address: each.last.time for each in sorted(self.coverage, key=lambda row: row.last.number)
-        }
-        if any(account.address not in last for account in self.accounts):
+        read = [self.coverage.get(account.address, ()) for account in self.accounts]
+        if any(not rows for rows in read):
             return None
-        return min(last.values(), default=None)
+        return min((max(row.last.time for row in rows) for rows in read), default=None)
 
 
 def searched_chains(
@@ -66,7 +76,8 @@ def searched_chains(
             addresses=[account.address for account in accounts],
             known_at=known_at,
         )
-        found.append(Searched(chain=chain, accounts=accounts, coverage=tuple(coverage)))
+        stopped = reading_of_chain(connection, chain_id).stopped_reason
+        found.append(Searched(chain=chain, accounts=accounts, coverage=coverage, stopped=stopped))
     with_accounts = [each for each in found if each.accounts]
     return with_accounts or [each for each in found if each.chain.id == debt.asset.id.chain]
 
@@ -132,15 +143,19 @@ def scope_row(connection: Connection, *, searched: Searched, debt: Debt, as_of: 
     if first is not None and end is not None and (last is None or last.number < first.number):
         first = last = None  # No block lies in the window, so there was nothing to read.
     elif first is None or last is None:
-        reason = NOT_LOCATED if searched.coverage else NOTHING_READ
+        reason = NOT_LOCATED if searched.rows else NOTHING_READ
+        reason += _dispute(connection, chain_id, blocks=Blocks(0, _BLOCK_MAX))
         gaps.append(_gap(chain_id, account=None, first=None, last=None, reason=reason))
         first = last = None
     elif end is None:
         reason = NOT_LOCATED if _newest_time(searched) >= end_time else NOT_FINAL_YET
+        reason += _dispute(connection, chain_id, blocks=Blocks(last.number + 1, _BLOCK_MAX))
         gaps.append(_gap(chain_id, account=None, first=last.number + 1, last=None, reason=reason))
         first, last = (first, last) if first.number <= last.number else (None, None)
     if first is not None and last is not None:
-        gaps += _unread(searched, Blocks(first.number, last.number))
+        gaps += _unread(connection, searched, Blocks(first.number, last.number))
+    if searched.stopped is not None:
+        gaps.append(_stopped(searched, first=first, last=last))
     return ScopeRow(
         chain=chain_id,
         chain_name=searched.chain.name,
@@ -155,31 +170,43 @@ def scope_row(connection: Connection, *, searched: Searched, debt: Debt, as_of: 
 
 def _last_known(connection: Connection, *, searched: Searched, end_time: int) -> BlockRef | None:
     """The newest block known to lie in the window, where its last one is not on record."""
-    newest = max((each.last for each in searched.coverage), key=lambda block: block.number, default=None)
+    newest = max((each.last for each in searched.rows), key=lambda block: block.number, default=None)
     if newest is None or newest.time < end_time:
         return newest
     return block_store.block_before(connection, chain_id=searched.chain.id, time=end_time)
 
 
 def _newest_time(searched: Searched) -> int:
-    return max(each.last.time for each in searched.coverage)
+    return max(each.last.time for each in searched.rows)
 
 
-def _unread(searched: Searched, wanted: Blocks) -> list[Gap]:
+def _unread(connection: Connection, searched: Searched, wanted: Blocks) -> list[Gap]:
     gaps = []
     for account in searched.accounts:
-        read = [each.blocks for each in searched.coverage if each.address == account.address]
-        gaps += [
-            _gap(
-                searched.chain.id,
-                account=account,
-                first=part.first,
-                last=part.last,
-                reason=f"blocks {part.first}-{part.last} were not read for every account in list C",
+        read = [each.blocks for each in searched.coverage.get(account.address, ())]
+        for part in missing(wanted, read=read):
+            reason = f"blocks {part.first}-{part.last} were not read for every account in list C"
+            reason += _dispute(connection, searched.chain.id, blocks=part)
+            gaps.append(
+                _gap(searched.chain.id, account=account, first=part.first, last=part.last, reason=reason)
             )
-            for part in missing(wanted, read=read)
-        ]
     return gaps
+
+
+def _dispute(connection: Connection, chain_id: ChainId, *, blocks: Blocks) -> str:
+    """What is to be said beside a gap in these blocks, where their answers are in dispute."""
+    return CONTRADICTED if disagreements(connection, chain_id=chain_id, blocks=blocks, limit=1) else ""
+
+
+def _stopped(searched: Searched, *, first: BlockRef | None, last: BlockRef | None) -> Gap:
+    """Every node that answers contradicts a block that was final: which chain is the true one is open."""
+    return _gap(
+        searched.chain.id,
+        account=None,
+        first=None if first is None else first.number,
+        last=None if last is None else last.number,
+        reason=f"reading is stopped: {searched.stopped}",
+    )
 
 
 def _gap(

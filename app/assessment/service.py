@@ -192,15 +192,14 @@ def _transfers(
 
 
 def _reading(searched: list[Searched], *, operator: Operator) -> Reading | None:
-    rows = [row for each in searched for row in each.coverage]
+    rows = [row for each in searched for row in each.rows]
     if not rows:
         return None
-    passes = {(row.node, row.read_at, row.first.number, row.last.number): len(row.answers) for row in rows}
     return Reading(
         started_at=min(row.read_at for row in rows),
         finished_at=max(row.read_at for row in rows),
-        requests=sum(passes.values()),
-        agreed=len({row.node for row in rows}),
+        requests=sum(len(row.answers) * len(row.nodes) for row in rows),
+        agreed=len({node for row in rows for node in row.nodes}),
         differed=0,
         failed=0,
         operator=operator.name,

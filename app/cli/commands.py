@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli import debts, demo_command, keys, reading, serving
+from app.cli import debts, demo_command, inquiry, jobs, keys, reading, serving
 from app.verifier import command as verifier
 
 app = typer.Typer(
@@ -14,9 +14,12 @@ app = typer.Typer(
     help="Which transfers a chain records, what they cover of a recorded debt, and what was not searched.",
 )
 app.command("demo")(demo_command.demo)
+app.command("check")(inquiry.check)
+app.command("explain")(inquiry.explain)
 app.command("serve")(serving.serve)
 app.command("worker")(serving.worker)
 app.command("index")(reading.index)
+app.command("jobs")(jobs.jobs)
 app.add_typer(reading.chains, name="chains")
 app.add_typer(debts.assets, name="asset")
 app.add_typer(debts.parties, name="party")

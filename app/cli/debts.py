@@ -9,8 +9,8 @@ from urllib.parse import quote
 import typer
 
 from app.cli.local import open_local_api
-from app.cli.output import NEGATIVE, configure_logs, err, out, plain_errors, print_json
-from app.cli.reading import AsJson, read_body
+from app.cli.output import NEGATIVE, AsJson, configure_logs, err, out, plain_errors, print_json
+from app.cli.reading import read_body
 from app.cli.table import assessment_lines
 from app.main import sealing_tools
 from app.worker.loop import seal_queued

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.demo.run import Keep, Watcher, run_demo
-from app.cli.output import NEGATIVE, configure_logs, err, out, plain_errors, print_json
-from app.cli.reading import AsJson, bar
+from app.cli.output import NEGATIVE, AsJson, configure_logs, err, out, plain_errors, print_json
+from app.cli.reading import bar
 from app.cli.serving import wait_until_stopped
 from app.cli.table import assessment_lines
 
@@ -51,12 +51,13 @@ def demo(
 def _keeper(show: Callable[[dict[str, Any]], None]) -> Keep:
     """Say where the service is, in a file that only its owner reads, and wait to be stopped."""
 
-    def keep(url: str, key: str, document: dict[str, Any]) -> None:
+    def keep(url: str, key: str, document: dict[str, Any], asked: dict[str, str]) -> None:
         show(document)
         path = FOLDER.absolute() / "keep.json"
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            json.dump({"url": url, "key": key, "debt_id": document["debt_id"]}, stream)
+            kept = {"url": url, "key": key, "debt_id": document["debt_id"], "asked": asked}
+            json.dump(kept, stream)
         err.print(f"The service stays at {url} (its key is in {path}) until Ctrl-C.", markup=False)
         try:
             wait_until_stopped()

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.local import open_resources
-from app.cli.output import out, plain_errors, print_json
-from app.cli.reading import AsJson
+from app.cli.output import AsJson, out, plain_errors, print_json
 from app.db import head_revision, upgrade
 from app.settings import load_settings
 from app.tenants.service import create_key, list_keys, operator_tenant, revoke_key

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -17,6 +17,8 @@ from app.errors import EnvironmentProblem, InvalidInput, QuittanceError
 from chains.errors import ChainError
 
 OK, NEGATIVE, USAGE, ENVIRONMENT, CONDITIONAL = 0, 1, 2, 3, 4
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import threading
@@ -11,7 +12,8 @@ import typer
 import uvicorn
 
 from app.cli.local import open_resources
-from app.cli.output import configure_logs, err, plain_errors
+from app.cli.output import AsJson, configure_logs, err, plain_errors, print_json
+from app.cli.reading import report_document
 from app.errors import EnvironmentProblem
 from app.main import create_app, sealing_tools
 from app.resources import Resources
@@ -28,6 +30,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Default 8000, or QUITTANCE_PORT.")
     ] = None,
+    with_worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Read chains and work in this process, too.")
+    ] = True,
 ) -> None:
     """Serve the HTTP API, and read chains and seal evidence beside it.
 
@@ -40,7 +45,8 @@ def serve(
             _print_first_key(resources)
             where = listener.getsockname()
             err.print(f"Serving on http://{where[0]}:{where[1]} (OpenAPI at /docs)", markup=False)
-            config = uvicorn.Config(create_app(resources), log_level="warning", access_log=False)
+            app = create_app(resources, with_worker=with_worker)
+            config = uvicorn.Config(app, log_level="warning", access_log=False)
             for number in (signal.SIGINT, signal.SIGTERM):
                 # The server ends in order and then raises the signal again: what is left is ours to close.
                 signal.signal(number, lambda *_: None)
@@ -76,23 +82,43 @@ def _print_first_key(resources: Resources) -> None:
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Read chains and seal evidence without serving. Example: quittance worker"""
+    """Read chains and seal evidence without serving. Any number of workers may share a PostgreSQL database.
+
+    A stop (Ctrl-C, SIGTERM) waits for the range that is being read. Example: quittance worker
+    """
     with plain_errors(), open_resources() as resources:
         configure_logs(resources.settings.log_format)
         tools = sealing_tools(resources)
         if once:
-            work_once(resources=resources, tools=tools)
+            _work_once(resources, as_json=as_json)
             return
-        with running(resources=resources, tools=tools):
+        stopped = stop_asked_for()
+        with running(resources=resources, tools=tools) as at_work:
             err.print("Working; stop with Ctrl-C.", markup=False)
-            wait_until_stopped()
+            if as_json:
+                typer.echo(json.dumps({"worker": at_work.holder}))
+            while not stopped.wait(3600):
+                pass
+
+
+def _work_once(resources: Resources, *, as_json: bool) -> None:
+    reports = work_once(resources=resources, tools=sealing_tools(resources))
+    if as_json:
+        print_json({"chains": [report_document(report) for report in reports]})
 
 
 def wait_until_stopped() -> None:
     """Until Ctrl-C or a request to end, so that what was started here is stopped in order."""
+    stopped = stop_asked_for()
+    while not stopped.wait(3600):
+        pass
+
+
+def stop_asked_for() -> threading.Event:
+    """Set by Ctrl-C or a request to end."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    while not stopped.wait(3600):
-        pass
+    return stopped

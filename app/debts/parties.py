@@ -14,7 +14,7 @@ from app.debts.terms import AccountBinding, Basis, Party, first_second
 from app.errors import Fault, InvalidInput, NotFound
 from app.ids import new_id
 from app.ingest.store.chains import find_chain
-from app.ingest.store.coverage import watch_accounts
+from app.ingest.store.watches import watch_accounts
 from chains.types import ZERO_ADDRESS, AccountId
 
 ACCOUNTS_MAX = 200

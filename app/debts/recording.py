@@ -25,7 +25,7 @@ from app.debts.terms import (
 from app.errors import Conflict, Fault, InvalidInput
 from app.ids import new_id
 from app.ingest.store.assets import find_asset
-from app.ingest.store.coverage import watch_accounts
+from app.ingest.store.watches import watch_accounts
 from app.money import AmountError, Asset, format_units, parse_units
 from chains.types import AssetId
 

@@ -168,15 +168,29 @@ def find_debt(connection: Connection, *, tenant_id: str, debt_id: str) -> Debt |
 
 
 def page_of_debts(
-    connection: Connection, *, tenant_id: str, party_id: str | None, after: str | None, limit: int
+    connection: Connection,
+    *,
+    tenant_id: str,
+    party_id: str | None,
+    after: str | None,
+    limit: int,
+    among: sa.Select[tuple[str]] | None = None,
 ) -> list[Debt]:
+    """`among`: only those whose ids this query finds."""
     query = sa.select(debt).where(debt.c.tenant_id == tenant_id).order_by(debt.c.id).limit(limit)
+    if among is not None:
+        query = query.where(debt.c.id.in_(among))
     if party_id is not None:
         query = query.where(sa.or_(debt.c.creditor_id == party_id, debt.c.debtor_id == party_id))
     if after is not None:
         query = query.where(debt.c.id > after)
     rows = connection.execute(query).all()
     return [_debt(connection, row, tenant_id=tenant_id) for row in rows]
+
+
+def debt_ids(connection: Connection, *, tenant_id: str) -> list[str]:
+    query = sa.select(debt.c.id).where(debt.c.tenant_id == tenant_id).order_by(debt.c.id)
+    return list(connection.execute(query).scalars())
 
 
 def _debt(connection: Connection, row: Row[tuple[object, ...]], *, tenant_id: str) -> Debt:

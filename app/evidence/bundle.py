@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import noto_cjk_sans_otc
+import structlog
 
 from app.assessment import statements
 from app.assessment.assess import assess
@@ -29,10 +30,16 @@ from app.evidence.instructions import verify_text
 from app.evidence.replay import Replay, contents_of, ranges_to_ask
 from app.evidence.report.build import Sealing, build_content
 from app.evidence.report.render import render_report
+from app.ingest.nodes import open_node
+from app.ingest.receipts import HiddenLog
 from app.ingest.store.chains import Node
+from app.ingest.window_check import check_window
 from app.resources import Outside
-from chains.types import ChainId, Transfer
+from chains.errors import ChainError
+from chains.evm.fastlogs import row_of_transfer
+from chains.types import Address, ChainId, Transfer
 
+log = structlog.get_logger(__name__)
 PRODUCT = "Quittance"
 # Chinese, Japanese and Korean names; typst's own fonts hold the other scripts.
 CJK_FONTS = Path(noto_cjk_sans_otc.__file__).parent
@@ -68,14 +75,7 @@ class Request:
 def build_bundle(*, request: Request, outside: Outside, clock: Clock, step: Step) -> Built:
     """Ask, compare, judge, write. Raises NotSealable where a node contradicts what was read."""
     case = request.case
-    if any(row.after is None for row in case.scope):
-        msg = "No final block later than as_of was read yet, so there is no anchor. Read the chain first."
-        raise NotSealable(msg)
-    if any(row.first is None or row.last is None for row in case.scope):
-        msg = (
-            "No block lies between the agreement and as_of: there is nothing to show. Ask for a later as_of."
-        )
-        raise NotSealable(msg)
+    _demand_window(case)
     builder = BagBuilder(folder=request.folder, evidence_id=case.evidence_id)
     asker = Asker(builder=builder, clock=clock, step=lambda done: step("asking the nodes again", done, done))
     transfers: list[Transfer] = []
@@ -83,6 +83,7 @@ def build_bundle(*, request: Request, outside: Outside, clock: Clock, step: Step
         replay = _ask_chain(asker, request=request, row=row, outside=outside)
         found = replay.transfers()
         _compare(found, request.facts, row=row, replay=replay)
+        _check_hidden(found, request=request, row=row, outside=outside, step=step)
         folder = folder_of_chain(row.chain)
         builder.add_json(f"{folder}/transfers.json", transfers_document(found))
         builder.add_json(f"{folder}/blocks.json", blocks_document(replay.blocks.values()))
@@ -105,10 +106,20 @@ def build_bundle(*, request: Request, outside: Outside, clock: Clock, step: Step
     return Built(digest=digest, root=manifest.root, assessment=assessment, case=case)
 
 
+def _demand_window(case: Case) -> None:
+    if any(row.after is None for row in case.scope):
+        msg = "No final block later than as_of was read yet, so there is no anchor. Read the chain first."
+        raise NotSealable(msg)
+    if any(row.first is None or row.last is None for row in case.scope):
+        msg = (
+            "No block lies between the agreement and as_of: there is nothing to show. Ask for a later as_of."
+        )
+        raise NotSealable(msg)
+
+
 def _ask_chain(asker: Asker, *, request: Request, row: ScopeRow, outside: Outside) -> Replay:
     """Every node of the chain; those that answer in full must agree, and one at least must."""
-    bindings = request.case.records.bindings
-    addresses = sorted({each.account.address for each in bindings if each.account.chain == row.chain})
+    addresses = _addresses(request.case, row)
     asked = [
         asker.ask(row=row, addresses=addresses, node=node, position=position, outside=outside)
         for position, node in enumerate(request.nodes[row.chain])
@@ -128,6 +139,41 @@ def _ask_chain(asker: Asker, *, request: Request, row: ScopeRow, outside: Outsid
         msg = f"The nodes of {row.chain} disagree on the blocks of the window. Nothing was sealed."
         raise NotSealable(msg)
     return replays[0]
+
+
+def _check_hidden(
+    found: Sequence[Transfer], *, request: Request, row: ScopeRow, outside: Outside, step: Step
+) -> None:
+    """Hold the window against its receipts, by the first node that has them. Raises NotSealable.
+
+    Where no node has them, the grade rests on the nodes' word, as it says.
+    """
+    addresses = _addresses(request.case, row)
+    for node in request.nodes[row.chain]:
+        try:
+            with open_node(
+                url=node.url, chain=row.chain, egress=outside.egress, limits=outside.limits
+            ) as client:
+                check_window(
+                    client,
+                    accounts=addresses,
+                    ranges=ranges_to_ask(row),
+                    listed={row_of_transfer(each) for each in found},
+                    progress=lambda done, total: step("holding blocks against their receipts", done, total),
+                )
+        except HiddenLog as error:
+            msg = f"{error}. Nothing was sealed; have the chain read by a node you trust."
+            raise NotSealable(msg) from error
+        except ChainError as error:
+            log.warning("blocks were not held against their receipts", reason=str(error))
+        else:
+            return
+
+
+def _addresses(case: Case, row: ScopeRow) -> list[Address]:
+    """All accounts of both parties on this chain."""
+    bindings = case.records.bindings
+    return sorted({each.account.address for each in bindings if each.account.chain == row.chain})
 
 
 def _failures(asked: Sequence[Asked]) -> str:

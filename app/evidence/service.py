@@ -1,7 +1,8 @@
 """From a request for evidence to a sealed bundle: the row first, then the bundle, then the check.
 
 A bundle counts as sealed only after the verifier, handed in by the door that seals, has accepted it. A
-sealing that was interrupted starts again from its row; a file that no row vouches for is thrown away.
+sealing that was interrupted starts again from its row, in a folder of its own; a file that no row vouches for
+is thrown away.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +24,7 @@ from app.assessment.values import Facts, Grade
 from app.audit.log import append
 from app.clock import Clock
 from app.db import reading
+from app.db_errors import DatabaseProblem
 from app.debts.parties import Actor
 from app.errors import Conflict, Fault, InvalidInput, NotFound, QuittanceError
 from app.evidence import store
@@ -32,6 +34,8 @@ from app.evidence.store import Evidence, NewEvidence, Seal
 from app.ids import new_id
 from app.ingest.store.chains import Node
 from app.ingest.store.chains import nodes as nodes_of
+from app.jobs.store import Job, JobLost, finish_job, open_job, set_progress
+from app.jobs.work import Work
 from app.resources import Operator, Outside
 from chains.errors import ChainError
 from chains.types import ChainId
@@ -109,6 +113,7 @@ def request_evidence(
         created_at=now,
     )
     store.add(connection, new=new)
+    open_job(connection, tenant_id=actor.tenant_id, id_=new.id, kind="sealing", object_id=new.id, now=now)
     append(
         connection,
         tenant_id=actor.tenant_id,
@@ -128,7 +133,7 @@ def get_evidence(connection: Connection, *, tenant_id: str, evidence_id: str) ->
     return found
 
 
-def cancel_evidence(connection: Connection, *, tenant_id: str, evidence_id: str) -> Evidence:
+def cancel_evidence(connection: Connection, *, tenant_id: str, evidence_id: str, now: datetime) -> Evidence:
     """Cancel one not yet sealed. Raises Conflict where it is too late; cancelling twice is fine."""
     found = get_evidence(connection, tenant_id=tenant_id, evidence_id=evidence_id)
     if not store.set_cancelled(connection, tenant_id=tenant_id, evidence_id=evidence_id):
@@ -136,26 +141,52 @@ def cancel_evidence(connection: Connection, *, tenant_id: str, evidence_id: str)
             return found
         msg = f"This evidence is {found.state}; only one not yet sealed can be cancelled."
         raise Conflict(msg)
+    finish_job(connection, tenant_id=tenant_id, job_id=evidence_id, state="cancelled", now=now)
     return get_evidence(connection, tenant_id=tenant_id, evidence_id=evidence_id)
 
 
-def seal(*, row: Evidence, tools: SealingTools) -> None:
-    """Build, check and record one bundle. What goes wrong is recorded in the row, in a plain sentence."""
-    folder = tools.folder / row.id
+def seal(*, work: Work, tools: SealingTools) -> None:
+    """Build, check and record one bundle. What goes wrong is recorded in the row, and raised as NotSealed.
+
+    One that was sealed, or failed, in an earlier attempt stays as it is.
+    """
+    with reading(work.engine) as connection:
+        row = get_evidence(connection, tenant_id=work.job.tenant_id, evidence_id=work.job.object_id)
+    if row.failure is not None:
+        raise NotSealed(row.failure)
+    if row.state not in {"queued", "running"}:
+        return
+    folders = [_folder_of(row, attempt=number, tools=tools) for number in range(1, work.claim.attempt + 1)]
+    tools = replace(tools, engine=work.engine)
     try:
-        # Left by an interrupted sealing: no row vouches for it.
-        shutil.rmtree(folder, ignore_errors=True)
-        _seal(row, folder=folder, tools=tools)
-    except _Cancelled:
-        shutil.rmtree(folder, ignore_errors=True)
+        for folder in folders:
+            # Left by an interrupted sealing: no row vouches for it.
+            shutil.rmtree(folder, ignore_errors=True)
+        _seal(row, folder=folders[-1], tools=tools, work=work)
+    except (_Cancelled, JobLost):
+        shutil.rmtree(folders[-1], ignore_errors=True)
+    except DatabaseProblem:
+        # It could not be recorded either. The job stays open.
+        raise
     except (QuittanceError, ChainError, OSError) as error:
         log.warning("sealing failed", evidence=row.id, error=str(error))
-        _fail(row, folder=folder, tools=tools, failure=str(error) or type(error).__name__)
+        _fail(row, folder=folders[-1], tools=tools, failure=str(error) or type(error).__name__)
     except Exception as error:
-        # Else this row would be tried again for ever, and hold up every row behind it.
+        # Else this row would be tried again and again, and hold up every row behind it.
         log.exception("sealing failed", evidence=row.id)
         failure = f"A fault of this software ({type(error).__name__}), not of the request. It was logged."
-        _fail(row, folder=folder, tools=tools, failure=failure)
+        _fail(row, folder=folders[-1], tools=tools, failure=failure)
+
+
+def give_up(connection: Connection, job: Job, failure: str) -> None:
+    """The job is not attempted again."""
+    row = get_evidence(connection, tenant_id=job.tenant_id, evidence_id=job.object_id)
+    store.set_failed(connection, row=row, failure=failure)
+
+
+def _folder_of(row: Evidence, *, attempt: int, tools: SealingTools) -> Path:
+    """Each attempt has its own folder: one that sleeps and wakes can't spoil the files of a later one."""
+    return tools.folder / (row.id if attempt == 1 else f"{row.id}.{attempt}")
 
 
 def _fail(row: Evidence, *, folder: Path, tools: SealingTools, failure: str) -> None:
@@ -163,15 +194,21 @@ def _fail(row: Evidence, *, folder: Path, tools: SealingTools, failure: str) -> 
     shutil.rmtree(folder, ignore_errors=True)
     with tools.engine.begin() as connection:
         store.set_failed(connection, row=row, failure=failure)
+    raise NotSealed(failure)
+
+
+class NotSealed(QuittanceError):
+    """The sentence that the row says, too."""
 
 
 class _Cancelled(Exception):
     """The row was cancelled while its bundle was being built."""
 
 
-def _seal(row: Evidence, *, folder: Path, tools: SealingTools) -> None:
+def _seal(row: Evidence, *, folder: Path, tools: SealingTools, work: Work) -> None:
     def step(name: str, done: int, total: int) -> None:
         with tools.engine.begin() as connection:
+            set_progress(connection, claim=work.claim, step=name, done=done, total=total)
             if not store.set_progress(connection, row=row, step=name, done=done, total=total):
                 raise _Cancelled
 

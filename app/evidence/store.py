@@ -1,4 +1,4 @@
-"""Evidence rows: from the request to the seal. Every query names the tenant, except the worker's search."""
+"""Evidence rows: from the request to the seal. Every query names the tenant."""
 
 from __future__ import annotations
 
@@ -105,16 +105,6 @@ def of_debt(connection: Connection, *, tenant_id: str, debt_id: str) -> list[Evi
     query = (
         sa.select(evidence)
         .where(evidence.c.tenant_id == tenant_id, evidence.c.debt_id == debt_id)
-        .order_by(evidence.c.created_at, evidence.c.id)
-    )
-    return [_evidence(row) for row in connection.execute(query)]
-
-
-def unfinished(connection: Connection) -> list[Evidence]:
-    """Rows of all tenants that wait for a worker, oldest first. One worker seals, so running ones died."""
-    query = (
-        sa.select(evidence)
-        .where(evidence.c.state.in_(["queued", "running"]))
         .order_by(evidence.c.created_at, evidence.c.id)
     )
     return [_evidence(row) for row in connection.execute(query)]

@@ -5,15 +5,19 @@ What was found is stored, so that it is asked once. A node that fails leaves the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.engine import Engine
 
 from app.clock import Clock
 from app.db import reading
+from app.ingest.hashed import hashed_blocks
 from app.ingest.order import demand_one_chain
 from app.ingest.store import blocks as block_store
-from app.ingest.store import coverage as coverage_store
+from app.ingest.store import watches as watch_store
 from app.ingest.store.chains import Chain
-from app.ingest.store.coverage import Watch
+from app.ingest.store.reading import reading_of_chain
+from app.ingest.store.watches import Watch
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient
 from chains.types import BlockRef, ChainId
@@ -34,21 +38,33 @@ def demand_recorded_chain(*, engine: Engine, client: EvmClient, final: BlockRef)
 
 
 def located_watches(
-    *, engine: Engine, client: EvmClient, chain: ChainId, final: BlockRef, clock: Clock
+    *,
+    engine: Engine,
+    client: EvmClient,
+    witnesses: Sequence[EvmClient],
+    chain: ChainId,
+    final: BlockRef,
+    hashable: bool,
+    clock: Clock,
 ) -> list[Watch]:
-    """The watches whose start is final. The blocks around each start are searched for once and stored."""
+    """The watches whose start is final. The blocks around each start are searched for once and stored.
+
+    Every witness has to have the same blocks there.
+    """
     with reading(engine) as connection:
-        times = coverage_store.unlocated_times(connection, chain)
+        times = watch_store.unlocated_times(connection, chain)
     for time in times:
         first = client.first_block_at_or_after(time, low=0, high=final.number)
         if first is None:
             continue
-        around = _around(client, first=first.number, time=time, final=final)
+        around = _around(client, first=first.number, time=time, final=final, hashable=hashable)
+        for witness in witnesses:
+            demand_one_chain([*around, *witness.blocks(each.number for each in around)])
         with engine.begin() as connection:
             block_store.add_blocks(connection, chain_id=chain, blocks=around, now=clock())
-            coverage_store.locate_time(connection, chain_id=chain, time=time, first_block=first.number)
+            watch_store.locate_time(connection, chain_id=chain, time=time, first_block=first.number)
     with reading(engine) as connection:
-        watches = coverage_store.watches(connection, chain)
+        watches = watch_store.watches(connection, chain)
     return [watch for watch in watches if watch.first_block is not None]
 
 
@@ -64,20 +80,23 @@ def block_at(
     before = client.last_block_at_or_before(time, low=0, high=final.number)
     if before is None or before.number >= final.number:
         return None
-    before, after = _around(client, first=before.number + 1, time=time + 1, final=final)
+    with reading(engine) as connection:
+        hashable = reading_of_chain(connection, chain.id).demands_hashes
+    number = before.number + 1
+    before, after = _around(client, first=number, time=time + 1, final=final, hashable=hashable)
     with engine.begin() as connection:
         block_store.add_blocks(connection, chain_id=chain.id, blocks=[before, after], now=clock())
     return before, after
 
 
-def _around(client: EvmClient, *, first: int, time: int, final: BlockRef) -> list[BlockRef]:
+def _around(client: EvmClient, *, first: int, time: int, final: BlockRef, hashable: bool) -> list[BlockRef]:
     """The block of this number, which is not older than `time`, after the one before it, which is.
 
     They are asked anew with the final block, so that a node that changed its chain while it was searched
     is found out.
     """
     numbers = range(max(0, first - 1), first + 1)
-    *around, last = client.blocks([*numbers, final.number])
+    *around, last = hashed_blocks(client, [*numbers, final.number], hashable=hashable).blocks
     demand_one_chain([*around, last, final])
     if around[-1].time < time or any(each.time >= time for each in around[:-1]):
         detail = f"told two stories about the times of blocks {numbers.start}-{first}"

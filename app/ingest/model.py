@@ -1,6 +1,7 @@
-"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, and what was read.
+"""Tables of chain facts, stored once for all tenants: chains, blocks, transfers, assets.
 
-A block is its hash. A transfer is appended, never edited; its identity is chain, block hash and log index.
+A block is its hash. A transfer is appended, never edited; its identity is chain, block hash and log index,
+which its key stands for: a final block has one hash.
 Block times are whole seconds since 1970, as the producer set them.
 """
 
@@ -8,13 +9,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcTime
-from app.tables import at_least, define_table, not_blank, one_of
+from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcMicros, UtcTime
+from app.ingest.keys import CHAIN_NUMBER_MAX
+from app.tables import at_least, define_table, not_blank
 
-COVERAGE_KINDS = ("erc20",)
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _chain_id(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
+def chain_id_column(*, primary_key: bool = False, through_other: bool = False) -> sa.Column[str]:
     """`through_other`: another reference of the row already leads to the chain."""
     references = [] if through_other else [sa.ForeignKey("chain.id")]
     return sa.Column("chain_id", sa.Text, *references, primary_key=primary_key, nullable=False)
@@ -32,7 +34,10 @@ chain = define_table(
     sa.Column("start_block", sa.BigInteger, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("updated_at", UtcTime, nullable=False),
+    # Stands for the chain in the keys of transfers.
+    sa.Column("number", sa.Integer, nullable=False),
     sa.UniqueConstraint("reference"),
+    sa.UniqueConstraint("number"),
     sa.CheckConstraint("id = 'eip155:' || CAST(reference AS TEXT)", name="id"),
     at_least("reference", 1),
     not_blank("name", longest=200),
@@ -40,13 +45,14 @@ chain = define_table(
     sa.CheckConstraint("native_decimals BETWEEN 0 AND 77", name="native_decimals"),
     at_least("finality_confirmations", 1),
     at_least("start_block", 0),
+    sa.CheckConstraint(f"number BETWEEN 1 AND {CHAIN_NUMBER_MAX}", name="number"),
 )
 
 # A node's URL may hold the operator's key to it: it is a secret, and is printed without path or query.
 chain_node = define_table(
     "chain_node",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(),
+    chain_id_column(),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
@@ -61,97 +67,88 @@ chain_node = define_table(
     sa.Index(None, "chain_id", "position"),
 )
 
+# Final blocks: of each number there is one, which keeps two writers from recording two.
 block = define_table(
     "block",
-    _chain_id(primary_key=True),
-    sa.Column("hash", HashColumn, primary_key=True),
-    sa.Column("number", sa.BigInteger, nullable=False),
+    chain_id_column(primary_key=True),
+    sa.Column("hash", HashColumn, nullable=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("time", sa.BigInteger, nullable=False),
     sa.Column("parent_hash", HashColumn, nullable=True),
     sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("chain_id", "hash"),
     at_least("number", 0),
     at_least("time", 0),
-    sa.Index(None, "chain_id", "number"),
     sa.Index(None, "chain_id", "time"),
 )
 
+# Final transfers, the many and narrow rows: `app.ingest.keys` says what a key is made of. The hash and the
+# time of the block are in its own row.
 transfer = define_table(
     "transfer",
-    _chain_id(primary_key=True, through_other=True),
-    sa.Column("block_hash", HashColumn, primary_key=True),
-    sa.Column("log_index", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("block_number", sa.BigInteger, nullable=False),
-    sa.Column("block_time", sa.BigInteger, nullable=False),
+    # SQLite makes a column of just this type the place of the row itself.
+    sa.Column("key", KEY, primary_key=True, autoincrement=False),
     sa.Column("tx_hash", HashColumn, nullable=False),
     sa.Column("contract", AddressColumn, nullable=False),
     sa.Column("sender", AddressColumn, nullable=False),
     sa.Column("recipient", AddressColumn, nullable=False),
     sa.Column("amount_units", U256, nullable=False),
-    sa.Column("recorded_at", UtcTime, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "block_hash"], ["block.chain_id", "block.hash"]),
-    at_least("log_index", 0),
-    at_least("block_number", 0),
-    at_least("block_time", 0),
-    sa.Index(None, "chain_id", "recipient", "block_number"),
-    sa.Index(None, "chain_id", "sender", "block_number"),
+    sa.Column("recorded_at", UtcMicros, nullable=False),
+    at_least("key", 0),
 )
 
-watch = define_table(
-    "watch",
-    _chain_id(primary_key=True),
-    sa.Column("address", AddressColumn, primary_key=True),
-    sa.Column("since_time", sa.BigInteger, nullable=False),
-    sa.Column("created_at", UtcTime, nullable=False),
-    at_least("since_time", 0),
+# Which transfers an account has a part in. Rows come in sorted batches (`app.ingest.store.accounts`): kept
+# up to date by each insert, an index of accounts costs several times what the transfers do.
+transfer_account = define_table(
+    "transfer_account",
+    sa.Column("account", AddressColumn, primary_key=True),
+    sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=False),
+    rowid=False,
 )
 
-# A time at which a window starts. Reading the chain finds the first block at or after it and the one before.
-time_mark = define_table(
-    "time_mark",
-    _chain_id(primary_key=True),
-    sa.Column("time", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("first_block", sa.BigInteger, nullable=True),
-    at_least("time", 0),
-    at_least("first_block", 0),
-)
-
-# One row for each range that was read whole. What no row covers is a gap, whatever the reason.
-coverage = define_table(
-    "coverage",
+# Ranges of keys whose transfers are not in transfer_account yet. Whoever looks for an account looks through
+# these, too, so that a reader never depends on when a batch is made.
+transfer_unsorted = define_table(
+    "transfer_unsorted",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(through_other=True),
-    sa.Column("address", AddressColumn, nullable=False),
-    sa.Column("first_block", sa.BigInteger, nullable=False),
-    sa.Column("first_hash", HashColumn, nullable=False),
-    sa.Column("last_block", sa.BigInteger, nullable=False),
-    sa.Column("last_hash", HashColumn, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("read_at", UtcTime, nullable=False),
-    sa.Column("answers", CanonicalJson, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "first_hash"], ["block.chain_id", "block.hash"]),
-    sa.ForeignKeyConstraint(["chain_id", "last_hash"], ["block.chain_id", "block.hash"]),
-    at_least("first_block", 0),
-    sa.CheckConstraint("last_block >= first_block", name="last_block"),
-    one_of("kind", COVERAGE_KINDS),
-    sa.Index(None, "chain_id", "address", "first_block"),
+    sa.Column("first_key", sa.BigInteger, nullable=False),
+    sa.Column("last_key", sa.BigInteger, nullable=False),
+    sa.Column("transfers", sa.BigInteger, nullable=False),
+    at_least("first_key", 0),
+    sa.CheckConstraint("last_key >= first_key", name="last_key"),
+    at_least("transfers", 1),
+    sa.Index(None, "first_key"),
 )
 
-cursor = define_table(
-    "cursor",
-    _chain_id(primary_key=True, through_other=True),
-    sa.Column("address", AddressColumn, primary_key=True),
-    sa.Column("next_block", sa.BigInteger, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "address"], ["watch.chain_id", "watch.address"]),
-    at_least("next_block", 0),
+# Contracts that emitted a recorded transfer: looking through all transfers for them would take for ever.
+emitter = define_table(
+    "emitter",
+    chain_id_column(primary_key=True),
+    sa.Column("contract", AddressColumn, primary_key=True),
+)
+
+# Who may store what he reads of a chain. The epoch rises with each holder, so that one who slept through the
+# end of his lease is told from the one who has it now. `asked_until`: somebody waits to go first.
+# Passes over the chain are counted as they are wanted, so that who wanted one can tell when it has been made.
+chain_lease = define_table(
+    "chain_lease",
+    chain_id_column(primary_key=True),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("asked_until", UtcTime, nullable=True),
+    sa.Column("passes_wanted", sa.BigInteger, nullable=False),
+    sa.Column("passes_made", sa.BigInteger, nullable=False),
+    at_least("epoch", 0),
+    at_least("passes_wanted", 0),
+    sa.CheckConstraint("passes_made BETWEEN 0 AND passes_wanted", name="passes_made"),
 )
 
 # Decimals and code are pinned when the asset is registered. The id is CAIP-19 in lower case.
 asset = define_table(
     "asset",
     sa.Column("id", sa.Text, primary_key=True),
-    _chain_id(),
+    chain_id_column(),
     sa.Column("contract", AddressColumn, nullable=True),
     sa.Column("symbol", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -178,7 +175,7 @@ asset = define_table(
 # and compared, and never an identity. NULL: it answered nothing that can be read.
 token = define_table(
     "token",
-    _chain_id(primary_key=True),
+    chain_id_column(primary_key=True),
     sa.Column("contract", AddressColumn, primary_key=True),
     sa.Column("symbol", sa.Text, nullable=True),
     sa.Column("decimals", sa.Integer, nullable=True),

@@ -7,24 +7,27 @@ is written beside the range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 
 from sqlalchemy.engine import Connection, Engine
 
 from app.clock import Clock
 from app.db import reading
+from app.ingest.hashed import NOT_HASHED, hashed_blocks
 from app.ingest.order import demand_one_chain
-from app.ingest.ranges import Blocks, missing
+from app.ingest.plan import Part, parts_to_read
+from app.ingest.ranges import Blocks
 from app.ingest.read import Progress, ReadProgress
 from app.ingest.store import blocks as block_store
 from app.ingest.store import coverage as coverage_store
-from app.ingest.store import native_coverage as native_coverage_store
+from app.ingest.store import reading as reading_store
+from app.ingest.store import watches as watch_store
 from app.ingest.store.chains import Chain
-from app.ingest.store.coverage import Watch
+from app.ingest.store.coverage import NATIVE, Coverage
 from app.ingest.store.native import Shown, add_native_answer
-from app.ingest.store.native_coverage import NativeCoverage
 from app.ingest.store.tenders import add_events, add_tenders
 from chains.errors import ChainError, NodeError
 from chains.evm.answers import AnswerLedger
@@ -35,48 +38,49 @@ from chains.evm.means import Internals, Unseen
 from chains.evm.native_client import NativeAnswer, NativeReader
 from chains.types import Address, BlockRef
 
-ACCOUNTS_PER_REQUEST = 500
 # What the coverage says of accounts whose balances do not tell everything.
 INFERRED = "internal moves inferred from balances"
 INEXACT = "the account had code: moves in and out between two probes of its balance are not seen"
-
-Guard = Callable[[Connection], None]
+# What it says where several nodes have to agree: they do on the blocks, but only one is asked for the moves.
+ONE_NODE = "the moves rest on one node's answer, only their blocks on that of several"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeReport:
-    """What one pass did. `failure` None: of nothing final the native coin is left unread."""
+    """What one pass did. `failure` None: of nothing final the native coin is left unread.
+
+    Unless `is_cut_short`: then the time was up, and the next pass goes on from there.
+    """
 
     transfers: int
     tenders: int
     failure: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """Accounts that miss the same range."""
-
-    blocks: Blocks
-    addresses: tuple[Address, ...]
-
-    @property
-    def size(self) -> int:
-        return (self.blocks.last - self.blocks.first + 1) * len(self.addresses)
+    is_cut_short: bool
 
 
 @dataclass(slots=True, kw_only=True)
 class _Pass:
     engine: Engine
     client: EvmClient
+    witnesses: Sequence[EvmClient]
     final: BlockRef
     clock: Clock
-    guard: Guard
+    until: float
+    hashable: bool = True
     transfers: int = 0
     tenders: int = 0
+    is_cut_short: bool = False
 
 
-def no_guard(_: Connection) -> None:
-    """For whoever is alone with the database."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """An answer with its events and blocks, which were held against each other."""
+
+    answer: NativeAnswer
+    events: Sequence[ValueEvent]
+    blocks: dict[int, BlockRef]
+    limits: tuple[str, ...]
+    digests: tuple[dict[str, object], ...]
 
 
 def read_native(
@@ -87,13 +91,16 @@ def read_native(
     final: BlockRef,
     clock: Clock,
     progress: Progress,
-    guard: Guard = no_guard,
+    witnesses: Sequence[EvmClient] = (),
+    seconds: float = math.inf,
 ) -> NativeReport:
     """Read what is missing up to the final block, for every account whose window has begun.
 
-    Never raises a ChainError: the report says it. `guard` runs first in each transaction, and may refuse it.
+    Never raises a ChainError: the report says it. `witnesses` are nodes that have to have the same blocks.
+    Ends after the range in which the `seconds` are over.
     """
-    this = _Pass(engine=engine, client=client, final=final, clock=clock, guard=guard)
+    until = time.monotonic() + seconds
+    this = _Pass(engine=engine, client=client, witnesses=witnesses, final=final, clock=clock, until=until)
     failure = None
     try:
         _read_missing(this, chain=chain, progress=progress)
@@ -101,23 +108,20 @@ def read_native(
         failure = str(error)
     except ChainError as error:
         failure = f"node {client.rpc.node}: {error}"
-    return NativeReport(transfers=this.transfers, tenders=this.tenders, failure=failure)
+    return NativeReport(
+        transfers=this.transfers, tenders=this.tenders, failure=failure, is_cut_short=this.is_cut_short
+    )
 
 
 def _read_missing(this: _Pass, *, chain: Chain, progress: Progress) -> None:
-    with reading(this.engine) as connection:
-        watches = coverage_store.watches(connection, chain.id)
-        read = native_coverage_store.native_blocks(
-            connection, chain_id=chain.id, addresses=[watch.address for watch in watches]
-        )
-    parts = list(_parts(watches, read, start=chain.start_block, final=this.final.number))
+    parts = _parts(this, chain=chain)
     reader = NativeReader(this.client)
     done, total = 0, sum(part.size for part in parts)
     for part in parts:
         for answer in reader.ranges(
             accounts=part.addresses, first_block=part.blocks.first, last_block=part.blocks.last
         ):
-            _store(this, part=part, answer=answer)
+            _store(this, part=part, read=_checked(this, part=part, answer=answer))
             done += (answer.last_block - answer.first_block + 1) * len(part.addresses)
             progress(
                 ReadProgress(
@@ -128,40 +132,57 @@ def _read_missing(this: _Pass, *, chain: Chain, progress: Progress) -> None:
                     transfers=this.transfers,
                 )
             )
+            if done < total and time.monotonic() >= this.until:
+                this.is_cut_short = True
+                return
 
 
-def _parts(
-    watches: Sequence[Watch], read: dict[Address, list[Blocks]], *, start: int, final: int
-) -> Iterator[_Part]:
-    wanted: list[tuple[Blocks, Address]] = []
-    for watch in watches:
-        if watch.first_block is not None and max(start, watch.first_block) <= final:
-            window = Blocks(max(start, watch.first_block), final)
-            wanted += [(gap, watch.address) for gap in missing(window, read=read[watch.address])]
-    for blocks, group in groupby(sorted(wanted), key=lambda each: each[0]):
-        addresses = [address for _, address in group]
-        for at in range(0, len(addresses), ACCOUNTS_PER_REQUEST):
-            yield _Part(blocks=blocks, addresses=tuple(addresses[at : at + ACCOUNTS_PER_REQUEST]))
-
-
-def _store(this: _Pass, *, part: _Part, answer: NativeAnswer) -> None:
-    """Hold an answer against its blocks and the record, and store it in one transaction."""
-    ledger = AnswerLedger()
-    read = Blocks(answer.first_block, answer.last_block)
-    events = read_events(
-        this.client, accounts=part.addresses, first_block=read.first, last_block=read.last, ledger=ledger
+def _parts(this: _Pass, *, chain: Chain) -> list[Part]:
+    with reading(this.engine) as connection:
+        watched = watch_store.watches(connection, chain.id)
+        starts = {each.address: each.first_block for each in watched if each.first_block is not None}
+        read = coverage_store.covered_blocks(
+            connection, chain_id=chain.id, kind=NATIVE, addresses=list(starts)
+        )
+        this.hashable = reading_store.reading_of_chain(connection, chain.id).demands_hashes
+    return list(
+        parts_to_read(starts=starts, read=read, start_block=chain.start_block, final=this.final.number)
     )
-    blocks = _blocks_of(this, answer=answer, events=events)
-    chain_id, now = this.client.chain, this.clock()
-    digests = tuple(asdict(each) for each in (*answer.answers, *ledger.digests))
+
+
+def _checked(this: _Pass, *, part: Part, answer: NativeAnswer) -> _Checked:
+    """Hold an answer against its blocks, on this node and on the witnesses."""
+    ledger = AnswerLedger()
+    events = read_events(
+        this.client,
+        accounts=part.addresses,
+        first_block=answer.first_block,
+        last_block=answer.last_block,
+        ledger=ledger,
+    )
+    blocks, limits = _blocks_of(this, answer=answer, events=events)
+    for witness in this.witnesses:
+        demand_one_chain([*blocks.values(), *witness.blocks(sorted(blocks))])
+    return _Checked(
+        answer=answer,
+        events=events,
+        blocks=blocks,
+        limits=(*limits, *([ONE_NODE] if this.witnesses else [])),
+        digests=tuple(asdict(each) for each in (*answer.answers, *ledger.digests)),
+    )
+
+
+def _store(this: _Pass, *, part: Part, read: _Checked) -> None:
+    """All of one range in one transaction, if it fits the record."""
+    answer, chain_id, now = read.answer, this.client.chain, this.clock()
+    blocks = Blocks(answer.first_block, answer.last_block)
     with this.engine.begin() as connection:
-        this.guard(connection)
-        block_store.add_blocks(connection, chain_id=chain_id, blocks=blocks.values(), now=now)
+        block_store.add_blocks(connection, chain_id=chain_id, blocks=read.blocks.values(), now=now)
         added = add_native_answer(
             connection,
             chain_id=chain_id,
             addresses=part.addresses,
-            blocks=read,
+            blocks=blocks,
             transfers=answer.transfers,
             shown=_shown(answer),
             now=now,
@@ -170,27 +191,33 @@ def _store(this: _Pass, *, part: _Part, answer: NativeAnswer) -> None:
             connection,
             chain_id=chain_id,
             addresses=part.addresses,
-            blocks=read,
+            blocks=blocks,
             tenders=answer.tenders,
             shows_all=Unseen.TENDERS_OF_OTHERS not in answer.unseen,
             now=now,
         )
-        add_events(connection, chain_id=chain_id, events=events, now=now)
-        for limits, addresses in _limits(answer, part.addresses):
-            coverage = NativeCoverage(
-                addresses=addresses,
-                first=blocks[read.first],
-                last=blocks[read.last],
-                method=str(answer.means),
-                internals=str(answer.internals),
-                limits=limits,
-                node=this.client.rpc.node,
-                read_at=now,
-                answers=digests,
-            )
-            native_coverage_store.add_native_coverage(connection, chain_id=chain_id, read=coverage)
+        add_events(connection, chain_id=chain_id, events=read.events, now=now)
+        _cover(connection, this, part=part, read=read)
     this.transfers += added
     this.tenders += tenders
+
+
+def _cover(connection: Connection, this: _Pass, *, part: Part, read: _Checked) -> None:
+    answer, chain_id = read.answer, this.client.chain
+    for limits, addresses in _limits(answer, part.addresses):
+        accounts = coverage_store.record_accounts(connection, chain_id=chain_id, addresses=addresses)
+        coverage = Coverage(
+            accounts=accounts,
+            first=read.blocks[answer.first_block],
+            last=read.blocks[answer.last_block],
+            nodes=(this.client.rpc.node,),
+            read_at=this.clock(),
+            answers=read.digests,
+            kind=NATIVE,
+            method=str(answer.means),
+            limits=(*limits, *read.limits),
+        )
+        coverage_store.add_coverage(connection, chain_id=chain_id, read=coverage)
 
 
 def _shown(answer: NativeAnswer) -> Shown:
@@ -215,20 +242,23 @@ def _limits(
         yield (*words, INEXACT), inexact
 
 
-def _blocks_of(this: _Pass, *, answer: NativeAnswer, events: Sequence[ValueEvent]) -> dict[int, BlockRef]:
+def _blocks_of(
+    this: _Pass, *, answer: NativeAnswer, events: Sequence[ValueEvent]
+) -> tuple[dict[int, BlockRef], tuple[str, ...]]:
     """The blocks at the ends of the range and those that hold something, which have to be of one chain.
 
-    With them the final block is asked again: a node that answers another one has changed its chain.
+    With them the final block is asked again: a node that answers another one has changed its chain. What
+    rests on the node's word alone is said beside them.
     """
     held = {each.block.number for each in answer.transfers} | {each.block.number for each in answer.tenders}
-    ends = {answer.first_block, max(answer.first_block, answer.last_block - 1), answer.last_block}
-    wanted = ends | {each.block_number for each in events} | {this.final.number}
-    asked = {block.number: block for block in this.client.blocks(sorted(wanted))}
+    held |= {each.block_number for each in events}
+    wanted = held | {answer.first_block, max(answer.first_block, answer.last_block - 1), answer.last_block}
+    found = hashed_blocks(this.client, sorted(wanted | {this.final.number}), hashable=this.hashable)
+    asked = {block.number: block for block in found.blocks}
     demand_one_chain([this.final, *answer.blocks, *asked.values()])
     for event in events:
         if asked[event.block_number].hash != event.block_hash:
             detail = f"log {event.log_index} is of another block {event.block_number} than the node's own"
             raise this.client.rpc.bad_answer(ChainError(detail))
-    if this.final.number not in ends and not any(each.block_number == this.final.number for each in events):
-        del asked[this.final.number]
-    return asked | {block.number: block for block in answer.blocks if block.number in held}
+    blocks = {number: asked[number] for number in wanted}
+    return blocks, () if found.hashed else (NOT_HASHED,)

@@ -1,21 +1,19 @@
-"""Tables of what is no ERC-20 Transfer: the native coin's moves, attempts that failed, other events; and what
-was read of them.
+"""Tables of what is no ERC-20 Transfer: the native coin's moves, attempts that failed, and other events.
 
-Chain facts without a tenant, appended and never edited, like those in `app.ingest.model`.
+Chain facts without a tenant, appended and never edited, like those in `app.ingest.model`. What was read of
+them is in the ledger's `coverage`, of kind `native`.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcTime
+from app.columns import U256, AddressColumn, HashColumn, UtcTime
 from app.tables import at_least, define_table, not_blank, one_of
-from chains.evm.means import Internals
 from chains.movements import REASON_CHARS_MAX, NativeKind, TenderKind
 
 NATIVE_KINDS = tuple(str(kind) for kind in NativeKind)
 TENDER_KINDS = tuple(str(kind) for kind in TenderKind)
-INTERNALS = tuple(str(each) for each in Internals)
 
 
 def _fact(*key: sa.Column[object]) -> list[sa.Column[object] | sa.Constraint]:
@@ -104,28 +102,4 @@ native_setting = define_table(
     "native_setting",
     sa.Column("chain_id", sa.Text, sa.ForeignKey("chain.id"), primary_key=True),
     sa.Column("is_read", sa.Boolean, nullable=False),
-)
-
-# One row for each range that was read for an account. What no row holds is a gap.
-native_coverage = define_table(
-    "native_coverage",
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("chain_id", sa.Text, nullable=False),
-    sa.Column("address", AddressColumn, nullable=False),
-    sa.Column("first_block", sa.BigInteger, nullable=False),
-    sa.Column("first_hash", HashColumn, nullable=False),
-    sa.Column("last_block", sa.BigInteger, nullable=False),
-    sa.Column("last_hash", HashColumn, nullable=False),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("internals", sa.Text, nullable=False),
-    sa.Column("limits", CanonicalJson, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("read_at", UtcTime, nullable=False),
-    sa.Column("answers", CanonicalJson, nullable=False),
-    sa.ForeignKeyConstraint(["chain_id", "first_hash"], ["block.chain_id", "block.hash"]),
-    sa.ForeignKeyConstraint(["chain_id", "last_hash"], ["block.chain_id", "block.hash"]),
-    at_least("first_block", 0),
-    sa.CheckConstraint("last_block >= first_block", name="last_block"),
-    one_of("internals", INTERNALS),
-    sa.Index(None, "chain_id", "address", "first_block"),
 )

@@ -18,6 +18,10 @@ class Blocks:
             msg = f"not a range of blocks: {self.first}-{self.last}"
             raise ValueError(msg)
 
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
 
 def merged(ranges: Iterable[Blocks]) -> list[Blocks]:
     """The same blocks in ascending ranges that neither overlap nor touch."""

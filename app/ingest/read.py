@@ -1,40 +1,29 @@
-"""Reading a chain into the store: every Transfer from or to a watched account, in finalized blocks only.
+"""One pass over a chain: every Transfer from or to a watched account, in finalized blocks only.
 
-One range is one transaction: its blocks, transfers, coverage and cursors are stored together or not at
-all. A node that fails, or contradicts itself or the record, leaves a gap in the coverage; it never leaves an
-empty result behind. What one node says wrongly and consistently is not caught here.
+A node that fails, or contradicts itself, another or the record, leaves a gap in the coverage and the next
+one is asked; it never leaves an empty result behind.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby
 
-from sqlalchemy.engine import Engine
-
-from app.clock import Clock
 from app.db import reading
-from app.ingest.locate import demand_recorded_chain, located_watches
-from app.ingest.naming import name_tokens
-from app.ingest.order import demand_one_chain
-from app.ingest.ranges import Blocks, missing
-from app.ingest.store import blocks as block_store
-from app.ingest.store import chains as chain_store
+from app.ingest.answer import blocks_of
+from app.ingest.belief import Belief, NodesDisagree, TooFewNodes
+from app.ingest.panel import Seat
+from app.ingest.plan import Part, parts_to_read
+from app.ingest.ranges import Blocks
 from app.ingest.store import coverage as coverage_store
-from app.ingest.store import transfers as transfer_store
-from app.ingest.store.chains import Chain, Node
-from app.ingest.store.coverage import Coverage, Watch
-from app.ingest.store.tenders import add_other_logs
-from chains.errors import BadAnswer, ChainError, NodeError
-from chains.evm.client import EvmClient, LogsAnswer
-from chains.evm.transfers import MalformedLog, to_transfer
-from chains.rpc import RpcAnswer
-from chains.types import Address, BlockRef, ChainId
+from app.ingest.store.watches import Watch
+from chains.errors import ChainError
+from chains.evm.client import LogBatch
+from chains.types import BlockRef, ChainId
 
-# Some nodes refuse filters with more alternatives; a topic list of this size still fits everywhere met.
-ACCOUNTS_PER_REQUEST = 500
+# Of a long dispute not every range is named: the gaps are on record, range by range.
+REASONS_MAX = 20
 
 Progress = Callable[["ReadProgress"], None]
 
@@ -50,167 +39,82 @@ class ReadProgress:
     transfers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadReport:
-    """What one pass over a chain did. `failure` None: nothing that is final is left unread.
+@dataclass(slots=True, kw_only=True)
+class Pass:
+    """One pass up to the block `final`. `transfers` counts what was new."""
 
-    `native_failure` says the same of the native coin, which is read apart and holds up nothing.
-    """
+    belief: Belief
+    final: BlockRef
+    progress: Progress
+    transfers: int = 0
+    _done: int = 0
+    _total: int = 0
 
-    chain: ChainId
-    head_block: int | None
-    final_block: int | None
-    transfers: int
-    failure: str | None
-    native_failure: str | None = None
+    def read(self, watches: Sequence[Watch]) -> list[str]:
+        """Read what is missing for these accounts. Returns why something is missing still."""
+        parts = self._parts(watches)
+        self._total = sum(part.size for part in parts)
+        unread = [reason for part in parts for reason in self._read_part(part)]
+        return [*unread[:REASONS_MAX], *([] if len(unread) <= REASONS_MAX else ["and so on"])]
 
+    def _parts(self, watches: Sequence[Watch]) -> list[Part]:
+        writer = self.belief.writer
+        starts = {each.address: each.first_block for each in watches if each.first_block is not None}
+        with reading(writer.engine) as connection:
+            read = coverage_store.covered_blocks(connection, chain_id=writer.chain.id, addresses=starts)
+        start_block = writer.chain.start_block
+        return list(parts_to_read(starts=starts, read=read, start_block=start_block, final=self.final.number))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """Accounts that miss the same range."""
+    def _read_part(self, part: Part) -> list[str]:
+        """By the first node that can, from where the one before it failed."""
+        left: Blocks | None = part.blocks
+        unread: list[str] = []
+        for seat in self.belief.panel.readers_of(self.final):
+            # One may have failed when it was to confirm an answer.
+            if left is not None and seat.failure is None and self._are_enough():
+                left = self._read_through(seat, part=part, left=left, unread=unread)
+        if left is not None:
+            unread.append(f"blocks {left.first}-{left.last} were not read")
+        return unread
 
-    blocks: Blocks
-    addresses: tuple[Address, ...]
+    def _are_enough(self) -> bool:
+        panel = self.belief.panel
+        return len(panel.readers_of(self.final)) >= panel.rules.agreement
 
-    @property
-    def size(self) -> int:
-        return (self.blocks.last - self.blocks.first + 1) * len(self.addresses)
-
-
-def read_chain(
-    *, engine: Engine, client: EvmClient, chain: Chain, node: Node, clock: Clock, progress: Progress
-) -> ReadReport:
-    """Read what is missing up to the finalized block. Never raises a ChainError: the report says it."""
-    head = final = None
-    transfers = 0
-    failure = None
-    try:
-        client.check_chain()
-        head, final = client.head(), client.finalized(chain.finality)
-        demand_recorded_chain(engine=engine, client=client, final=final)
-        for found in _read_missing(engine, client, chain=chain, final=final, clock=clock, progress=progress):
-            transfers = found
-        name_tokens(engine=engine, client=client, chain=chain.id, final=final, clock=clock)
-    except NodeError as error:
-        failure = str(error)
-    except ChainError as error:
-        failure = f"node {client.rpc.node}: {error}"
-    with engine.begin() as connection:
-        chain_store.record_check(
-            connection,
-            node_id=node.id,
-            head=None if head is None else head.number,
-            final=None if final is None else final.number,
-            error=failure,
-            now=clock(),
+    def _read_through(self, seat: Seat, *, part: Part, left: Blocks, unread: list[str]) -> Blocks | None:
+        """What is left when this node is done, or has failed."""
+        batches = seat.client.log_ranges(
+            accounts=part.addresses, first_block=left.first, last_block=left.last, learnt=seat.size
         )
-    return ReadReport(
-        chain=chain.id,
-        head_block=None if head is None else head.number,
-        final_block=None if final is None else final.number,
-        transfers=transfers,
-        failure=failure,
-    )
+        rest: Blocks | None = left
+        try:
+            with closing(batches):
+                for batch in batches:
+                    try:
+                        self._take(seat, part=part, batch=batch)
+                    except NodesDisagree as error:
+                        # Neither answer is stored. The rest of the range may be beyond dispute.
+                        unread.append(str(error))
+                    rest = Blocks(batch.last_block + 1, left.last) if batch.last_block < left.last else None
+        except TooFewNodes as error:
+            unread.append(str(error))
+        except ChainError as error:
+            seat.fail(error)
+        return rest
 
-
-def _read_missing(
-    engine: Engine, client: EvmClient, *, chain: Chain, final: BlockRef, clock: Clock, progress: Progress
-) -> Iterator[int]:
-    """Read part by part; yields the number of transfers stored so far."""
-    watches = located_watches(engine=engine, client=client, chain=chain.id, final=final, clock=clock)
-    with reading(engine) as connection:
-        covered = coverage_store.coverage_of(connection, chain_id=chain.id)
-    parts = list(_parts(watches, covered, start=chain.start_block, final=final.number))
-    done = stored = 0
-    total = sum(part.size for part in parts)
-    for part in parts:
-        for answer in client.transfer_ranges(
-            addresses=part.addresses, first_block=part.blocks.first, last_block=part.blocks.last
-        ):
-            stored += _store(engine, client, part=part, answer=answer, final=final, clock=clock)
-            done += (answer.last_block - answer.first_block + 1) * len(part.addresses)
-            progress(
-                ReadProgress(
-                    chain=chain.id,
-                    done=done,
-                    total=total,
-                    last_block=answer.last_block,
-                    transfers=stored,
-                )
+    def _take(self, seat: Seat, *, part: Part, batch: LogBatch) -> None:
+        """Hold an answer against its blocks, the other nodes and the receipts, and store it."""
+        hashable = self.belief.panel.rules.demands_hashes
+        blocks = blocks_of(seat.client, batch=batch, final=self.final, hashable=hashable)
+        believed = self.belief.believed(seat, part=part, batch=batch, blocks=blocks)
+        self.transfers += self.belief.writer.store(believed, part=part)
+        self._done += (batch.last_block - batch.first_block + 1) * len(part.addresses)
+        self.progress(
+            ReadProgress(
+                chain=self.belief.writer.chain.id,
+                done=self._done,
+                total=self._total,
+                last_block=batch.last_block,
+                transfers=self.transfers,
             )
-            yield stored
-
-
-def _parts(
-    watches: Sequence[Watch], covered: Sequence[Coverage], *, start: int, final: int
-) -> Iterator[_Part]:
-    """What is missing, with the accounts that miss the same range asked for together."""
-    read: dict[Address, list[Blocks]] = {}
-    for each in covered:
-        read.setdefault(each.address, []).append(each.blocks)
-    wanted: list[tuple[Blocks, Address]] = []
-    for watch in watches:
-        first = max(start, watch.first_block or 0)
-        if first <= final:
-            gaps = missing(Blocks(first, final), read=read.get(watch.address, ()))
-            wanted += [(gap, watch.address) for gap in gaps]
-    for blocks, group in groupby(sorted(wanted), key=lambda each: each[0]):
-        addresses = [address for _, address in group]
-        for at in range(0, len(addresses), ACCOUNTS_PER_REQUEST):
-            yield _Part(blocks=blocks, addresses=tuple(addresses[at : at + ACCOUNTS_PER_REQUEST]))
-
-
-def _store(
-    engine: Engine, client: EvmClient, *, part: _Part, answer: LogsAnswer, final: BlockRef, clock: Clock
-) -> int:
-    """Fetch the blocks that the logs lie in, check the hashes, and store the range in one transaction."""
-    chain, read = client.chain, Blocks(answer.first_block, answer.last_block)
-    blocks = _blocks_of(client, answer=answer, final=final)
-    try:
-        transfers = [to_transfer(log, chain=chain, block=blocks[log.block_number]) for log in answer.logs]
-    except MalformedLog as error:
-        raise BadAnswer(node=client.rpc.node, detail=str(error)) from error
-    now = clock()
-    digests = tuple(_digest(each) for each in answer.answers)
-    coverage = [
-        Coverage(
-            address=address,
-            first=blocks[read.first],
-            last=blocks[read.last],
-            node=client.rpc.node,
-            read_at=now,
-            answers=digests,
         )
-        for address in part.addresses
-    ]
-    with engine.begin() as connection:
-        block_store.add_blocks(connection, chain_id=chain, blocks=blocks.values(), now=now)
-        added = transfer_store.add_answer(
-            connection, chain_id=chain, addresses=part.addresses, blocks=read, transfers=transfers, now=now
-        )
-        add_other_logs(connection, chain_id=chain, logs=answer.others, now=now)
-        coverage_store.add_coverage(connection, read=coverage, chain_id=chain)
-    return added
-
-
-def _blocks_of(client: EvmClient, *, answer: LogsAnswer, final: BlockRef) -> dict[int, BlockRef]:
-    """The blocks at the ends of a range and of its logs. A node that fell back behind them has none.
-
-    With them the final block is asked again: a node that answers another one has changed its chain.
-    """
-    ends = {answer.first_block, max(answer.first_block, answer.last_block - 1), answer.last_block}
-    held = {log.block_number for log in answer.logs} | {log.block_number for log in answer.others}
-    numbers = sorted(ends | held | {final.number})
-    blocks = {block.number: block for block in client.blocks(numbers)}
-    demand_one_chain([final, blocks[final.number]])
-    if final.number not in ends:
-        del blocks[final.number]
-    return blocks
-
-
-def _digest(answer: RpcAnswer) -> dict[str, object]:
-    return {
-        "method": answer.method,
-        "sha256": hashlib.sha256(answer.body).hexdigest(),
-        "size": len(answer.body),
-    }

@@ -13,7 +13,8 @@ from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
-from app.ingest.store.native_coverage import set_native_read
+from app.ingest.store.native_setting import set_native_read
+from app.ingest.store.reading import set_agreement
 from app.money import Asset
 from app.resources import Outside
 from chains.errors import ChainError, EgressBlocked
@@ -35,10 +36,14 @@ class ChainNotReadable(EnvironmentProblem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChain:
-    """`read_native`: whether the moves of its native coin are read, beside those of tokens."""
+    """`agreement`: so many of the nodes have to give the same answer.
+
+    `read_native`: whether the moves of its native coin are read, beside those of tokens.
+    """
 
     chain: Chain
     rpc_urls: tuple[str, ...] = field(repr=False)
+    agreement: int = 1
     read_native: bool = True
 
 
@@ -51,6 +56,9 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
         raise InvalidInput([Fault(pointer="/finality/confirmations", detail=detail)])
     if len(set(new.rpc_urls)) < len(new.rpc_urls):
         raise InvalidInput([Fault(pointer="/rpc_urls", detail="A URL is given twice.")])
+    if not 1 <= new.agreement <= len(new.rpc_urls):
+        detail = f"{len(new.rpc_urls)} nodes are given: so many can agree at most."
+        raise InvalidInput([Fault(pointer="/agreement", detail=detail)])
     faults = []
     for index, url in enumerate(new.rpc_urls):
         try:
@@ -69,6 +77,7 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
 def store_chain(connection: Connection, *, new: NewChain, now: datetime) -> bool:
     """Store or replace the configuration; True if the chain is new. What was read stays."""
     is_new = chain_store.put_chain(connection, value=new.chain, rpc_urls=new.rpc_urls, now=now)
+    set_agreement(connection, chain_id=new.chain.id, agreement=new.agreement)
     set_native_read(connection, chain_id=new.chain.id, is_read=new.read_native)
     return is_new
 

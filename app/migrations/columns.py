@@ -39,8 +39,13 @@ def bigint(name: str, *, check: str | None = None, nullable: bool = False) -> sa
     return _column(name, sa.BigInteger(), check, nullable=nullable)
 
 
-def boolean(name: str) -> sa.Column[Any]:
-    return _column(name, sa.Boolean(), None, nullable=False)
+def rowid(name: str, *, check: str) -> sa.Column[Any]:
+    """64 bits, and as a primary key the place of the row itself on SQLite."""
+    return _column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), check, nullable=False)
+
+
+def boolean(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return _column(name, sa.Boolean(), None, nullable=nullable)
 
 
 def blob(name: str, *, nullable: bool = False) -> sa.Column[Any]:

@@ -41,15 +41,24 @@ CREATE TABLE chain (
     start_block BIGINT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    number INTEGER NOT NULL,
     CONSTRAINT pk_chain PRIMARY KEY (id),
     CONSTRAINT uq_chain_reference UNIQUE (reference),
+    CONSTRAINT uq_chain_number UNIQUE (number),
     CONSTRAINT ck_chain_id CHECK (id = 'eip155:' || CAST(reference AS TEXT)),
     CONSTRAINT ck_chain_reference CHECK (reference >= 1),
     CONSTRAINT ck_chain_name CHECK (length(name) BETWEEN 1 AND 200),
     CONSTRAINT ck_chain_native_symbol CHECK (length(native_symbol) BETWEEN 1 AND 40),
     CONSTRAINT ck_chain_native_decimals CHECK (native_decimals BETWEEN 0 AND 77),
     CONSTRAINT ck_chain_finality_confirmations CHECK (finality_confirmations >= 1),
-    CONSTRAINT ck_chain_start_block CHECK (start_block >= 0)
+    CONSTRAINT ck_chain_start_block CHECK (start_block >= 0),
+    CONSTRAINT ck_chain_number CHECK (number BETWEEN 1 AND 127)
+);
+
+CREATE TABLE job_executor (
+    id TEXT NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_job_executor PRIMARY KEY (id)
 );
 
 CREATE TABLE tenant (
@@ -58,6 +67,52 @@ CREATE TABLE tenant (
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_tenant PRIMARY KEY (id),
     CONSTRAINT ck_tenant_name CHECK (length(name) BETWEEN 1 AND 200)
+);
+
+CREATE TABLE transfer (
+    key BIGINT NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    sender BYTEA NOT NULL,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    CONSTRAINT pk_transfer PRIMARY KEY (key),
+    CONSTRAINT ck_transfer_key CHECK (key >= 0),
+    CONSTRAINT ck_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_transfer_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+
+CREATE TABLE transfer_account (
+    account BYTEA NOT NULL,
+    key BIGINT NOT NULL,
+    CONSTRAINT pk_transfer_account PRIMARY KEY (account, key),
+    CONSTRAINT ck_transfer_account_account CHECK (length(account) = 20)
+);
+
+CREATE TABLE transfer_unsorted (
+    id TEXT NOT NULL,
+    first_key BIGINT NOT NULL,
+    last_key BIGINT NOT NULL,
+    transfers BIGINT NOT NULL,
+    CONSTRAINT pk_transfer_unsorted PRIMARY KEY (id),
+    CONSTRAINT ck_transfer_unsorted_first_key CHECK (first_key >= 0),
+    CONSTRAINT ck_transfer_unsorted_last_key CHECK (last_key >= first_key),
+    CONSTRAINT ck_transfer_unsorted_transfers CHECK (transfers >= 1)
+);
+CREATE INDEX ix_transfer_unsorted_first_key ON transfer_unsorted (first_key);
+
+CREATE TABLE account_set (
+    chain_id TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    size INTEGER NOT NULL,
+    CONSTRAINT pk_account_set PRIMARY KEY (chain_id, digest),
+    CONSTRAINT ck_account_set_size CHECK (size >= 0),
+    CONSTRAINT fk_account_set_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_account_set_digest CHECK (length(digest) = 32)
 );
 
 CREATE TABLE api_key (
@@ -125,15 +180,30 @@ CREATE TABLE block (
     time BIGINT NOT NULL,
     parent_hash BYTEA,
     recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_block PRIMARY KEY (chain_id, hash),
+    CONSTRAINT pk_block PRIMARY KEY (chain_id, number),
+    CONSTRAINT uq_block_chain_id_hash UNIQUE (chain_id, hash),
     CONSTRAINT ck_block_number CHECK (number >= 0),
     CONSTRAINT ck_block_time CHECK (time >= 0),
     CONSTRAINT fk_block_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
     CONSTRAINT ck_block_hash CHECK (length(hash) = 32),
     CONSTRAINT ck_block_parent_hash CHECK (length(parent_hash) = 32)
 );
-CREATE INDEX ix_block_chain_id_number ON block (chain_id, number);
 CREATE INDEX ix_block_chain_id_time ON block (chain_id, time);
+
+CREATE TABLE chain_lease (
+    chain_id TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    asked_until TIMESTAMP WITH TIME ZONE,
+    passes_wanted BIGINT NOT NULL,
+    passes_made BIGINT NOT NULL,
+    CONSTRAINT pk_chain_lease PRIMARY KEY (chain_id),
+    CONSTRAINT ck_chain_lease_epoch CHECK (epoch >= 0),
+    CONSTRAINT ck_chain_lease_passes_wanted CHECK (passes_wanted >= 0),
+    CONSTRAINT ck_chain_lease_passes_made CHECK (passes_made BETWEEN 0 AND passes_wanted),
+    CONSTRAINT fk_chain_lease_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
 
 CREATE TABLE chain_node (
     id TEXT NOT NULL,
@@ -152,6 +222,45 @@ CREATE TABLE chain_node (
     CONSTRAINT fk_chain_node_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
 );
 CREATE INDEX ix_chain_node_chain_id_position ON chain_node (chain_id, position);
+
+CREATE TABLE chain_reading (
+    chain_id TEXT NOT NULL,
+    agreement INTEGER NOT NULL,
+    hashable BOOLEAN,
+    stopped_at TIMESTAMP WITH TIME ZONE,
+    stopped_reason TEXT,
+    CONSTRAINT pk_chain_reading PRIMARY KEY (chain_id),
+    CONSTRAINT ck_chain_reading_agreement CHECK (agreement BETWEEN 1 AND 10),
+    CONSTRAINT ck_chain_reading_stopped CHECK ((stopped_at IS NULL) = (stopped_reason IS NULL)),
+    CONSTRAINT fk_chain_reading_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
+
+CREATE TABLE disagreement (
+    id TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    first_block BIGINT NOT NULL,
+    last_block BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    found_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_disagreement PRIMARY KEY (id),
+    CONSTRAINT uq_disagreement_chain_id_fingerprint UNIQUE (chain_id, fingerprint),
+    CONSTRAINT ck_disagreement_kind CHECK (kind IN ('logs', 'receipts', 'chain')),
+    CONSTRAINT ck_disagreement_first_block CHECK (first_block >= 0),
+    CONSTRAINT ck_disagreement_last_block CHECK (last_block >= first_block),
+    CONSTRAINT ck_disagreement_detail CHECK (length(detail) BETWEEN 1 AND 2000),
+    CONSTRAINT fk_disagreement_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_disagreement_fingerprint CHECK (length(fingerprint) = 32)
+);
+
+CREATE TABLE emitter (
+    chain_id TEXT NOT NULL,
+    contract BYTEA NOT NULL,
+    CONSTRAINT pk_emitter PRIMARY KEY (chain_id, contract),
+    CONSTRAINT fk_emitter_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_emitter_contract CHECK (length(contract) = 20)
+);
 
 CREATE TABLE idempotency_key (
     tenant_id TEXT NOT NULL,
@@ -172,6 +281,38 @@ CREATE TABLE idempotency_key (
     CONSTRAINT ck_idempotency_key_request_digest CHECK (length(request_digest) = 32)
 );
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);
+
+CREATE TABLE job (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    step TEXT NOT NULL,
+    done BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    attempt INTEGER NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    failure TEXT,
+    open_key TEXT,
+    CONSTRAINT pk_job PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_job_open_key UNIQUE (open_key),
+    CONSTRAINT ck_job_kind CHECK (kind IN ('sealing', 'repair', 'assessment')),
+    CONSTRAINT ck_job_state CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    CONSTRAINT ck_job_object_id CHECK (length(object_id) BETWEEN 1 AND 200),
+    CONSTRAINT ck_job_step CHECK (length(step) BETWEEN 1 AND 200),
+    CONSTRAINT ck_job_done CHECK (done >= 0),
+    CONSTRAINT ck_job_total CHECK (total >= 0),
+    CONSTRAINT ck_job_attempt CHECK (attempt >= 0),
+    CONSTRAINT ck_job_failure CHECK ((state = 'failed') = (failure IS NOT NULL)),
+    CONSTRAINT ck_job_finished_at CHECK ((state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+    CONSTRAINT ck_job_open_key CHECK ((state IN ('queued', 'running')) = (open_key IS NOT NULL)),
+    CONSTRAINT fk_job_tenant_id_tenant FOREIGN KEY(tenant_id) REFERENCES tenant (id)
+);
+CREATE INDEX ix_job_state_created_at ON job (state, created_at);
+CREATE INDEX ix_job_tenant_id_created_at ON job (tenant_id, created_at);
 
 CREATE TABLE native_setting (
     chain_id TEXT NOT NULL,
@@ -194,6 +335,23 @@ CREATE TABLE party (
     CONSTRAINT ck_party_kind CHECK (kind IN ('person', 'firm')),
     CONSTRAINT ck_party_email CHECK (length(email) BETWEEN 1 AND 320),
     CONSTRAINT ck_party_locale CHECK (length(locale) BETWEEN 1 AND 35)
+);
+
+CREATE TABLE provisional_block (
+    chain_id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    time BIGINT NOT NULL,
+    parent_hash BYTEA,
+    accounts BYTEA NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_provisional_block PRIMARY KEY (chain_id, number),
+    CONSTRAINT ck_provisional_block_number CHECK (number >= 0),
+    CONSTRAINT ck_provisional_block_time CHECK (time >= 0),
+    CONSTRAINT fk_provisional_block_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
+    CONSTRAINT ck_provisional_block_hash CHECK (length(hash) = 32),
+    CONSTRAINT ck_provisional_block_parent_hash CHECK (length(parent_hash) = 32),
+    CONSTRAINT ck_provisional_block_accounts CHECK (length(accounts) = 32)
 );
 
 CREATE TABLE time_mark (
@@ -251,39 +409,58 @@ CREATE TABLE account_binding (
 CREATE INDEX ix_account_binding_tenant_id_chain_id_address ON account_binding (tenant_id, chain_id, address);
 CREATE INDEX ix_account_binding_tenant_id_party_id ON account_binding (tenant_id, party_id);
 
+CREATE TABLE account_set_member (
+    chain_id TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    address BYTEA NOT NULL,
+    CONSTRAINT pk_account_set_member PRIMARY KEY (chain_id, digest, address),
+    CONSTRAINT fk_account_set_member_chain_id_digest_account_set FOREIGN KEY(chain_id, digest) REFERENCES account_set (chain_id, digest),
+    CONSTRAINT ck_account_set_member_digest CHECK (length(digest) = 32),
+    CONSTRAINT ck_account_set_member_address CHECK (length(address) = 20)
+);
+CREATE INDEX ix_account_set_member_chain_id_address ON account_set_member (chain_id, address);
+
 CREATE TABLE coverage (
     id TEXT NOT NULL,
     chain_id TEXT NOT NULL,
-    address BYTEA NOT NULL,
+    accounts BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    method TEXT NOT NULL,
     first_block BIGINT NOT NULL,
     first_hash BYTEA NOT NULL,
     last_block BIGINT NOT NULL,
     last_hash BYTEA NOT NULL,
-    kind TEXT NOT NULL,
-    method TEXT NOT NULL,
-    node TEXT NOT NULL,
+    nodes TEXT NOT NULL,
     read_at TIMESTAMP WITH TIME ZONE NOT NULL,
     answers TEXT NOT NULL,
+    blocks_checked BIGINT NOT NULL,
+    limits TEXT NOT NULL,
     CONSTRAINT pk_coverage PRIMARY KEY (id),
+    CONSTRAINT fk_coverage_chain_id_accounts_account_set FOREIGN KEY(chain_id, accounts) REFERENCES account_set (chain_id, digest),
     CONSTRAINT fk_coverage_chain_id_first_hash_block FOREIGN KEY(chain_id, first_hash) REFERENCES block (chain_id, hash),
     CONSTRAINT fk_coverage_chain_id_last_hash_block FOREIGN KEY(chain_id, last_hash) REFERENCES block (chain_id, hash),
     CONSTRAINT ck_coverage_first_block CHECK (first_block >= 0),
     CONSTRAINT ck_coverage_last_block CHECK (last_block >= first_block),
-    CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20')),
-    CONSTRAINT ck_coverage_address CHECK (length(address) = 20),
+    CONSTRAINT ck_coverage_blocks_checked CHECK (blocks_checked >= 0),
+    CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20', 'native')),
+    CONSTRAINT ck_coverage_accounts CHECK (length(accounts) = 32),
     CONSTRAINT ck_coverage_first_hash CHECK (length(first_hash) = 32),
     CONSTRAINT ck_coverage_last_hash CHECK (length(last_hash) = 32)
 );
-CREATE INDEX ix_coverage_chain_id_address_first_block ON coverage (chain_id, address, first_block);
+CREATE INDEX ix_coverage_chain_id_accounts_kind_first_block ON coverage (chain_id, accounts, kind, first_block);
 
-CREATE TABLE cursor (
+CREATE TABLE covered_range (
     chain_id TEXT NOT NULL,
-    address BYTEA NOT NULL,
-    next_block BIGINT NOT NULL,
-    CONSTRAINT pk_cursor PRIMARY KEY (chain_id, address),
-    CONSTRAINT fk_cursor_chain_id_address_watch FOREIGN KEY(chain_id, address) REFERENCES watch (chain_id, address),
-    CONSTRAINT ck_cursor_next_block CHECK (next_block >= 0),
-    CONSTRAINT ck_cursor_address CHECK (length(address) = 20)
+    accounts BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    first_block BIGINT NOT NULL,
+    last_block BIGINT NOT NULL,
+    CONSTRAINT pk_covered_range PRIMARY KEY (chain_id, accounts, kind, first_block),
+    CONSTRAINT fk_covered_range_chain_id_accounts_account_set FOREIGN KEY(chain_id, accounts) REFERENCES account_set (chain_id, digest),
+    CONSTRAINT ck_covered_range_first_block CHECK (first_block >= 0),
+    CONSTRAINT ck_covered_range_last_block CHECK (last_block >= first_block),
+    CONSTRAINT ck_covered_range_kind CHECK (kind IN ('erc20', 'native')),
+    CONSTRAINT ck_covered_range_accounts CHECK (length(accounts) = 32)
 );
 
 CREATE TABLE debt (
@@ -321,31 +498,31 @@ CREATE TABLE debt (
 CREATE INDEX ix_debt_tenant_id_creditor_id ON debt (tenant_id, creditor_id);
 CREATE INDEX ix_debt_tenant_id_debtor_id ON debt (tenant_id, debtor_id);
 
-CREATE TABLE native_coverage (
-    id TEXT NOT NULL,
-    chain_id TEXT NOT NULL,
-    address BYTEA NOT NULL,
-    first_block BIGINT NOT NULL,
-    first_hash BYTEA NOT NULL,
-    last_block BIGINT NOT NULL,
-    last_hash BYTEA NOT NULL,
-    method TEXT NOT NULL,
-    internals TEXT NOT NULL,
-    limits TEXT NOT NULL,
+CREATE TABLE disagreement_answer (
+    disagreement_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
     node TEXT NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    answers TEXT NOT NULL,
-    CONSTRAINT pk_native_coverage PRIMARY KEY (id),
-    CONSTRAINT fk_native_coverage_chain_id_first_hash_block FOREIGN KEY(chain_id, first_hash) REFERENCES block (chain_id, hash),
-    CONSTRAINT fk_native_coverage_chain_id_last_hash_block FOREIGN KEY(chain_id, last_hash) REFERENCES block (chain_id, hash),
-    CONSTRAINT ck_native_coverage_first_block CHECK (first_block >= 0),
-    CONSTRAINT ck_native_coverage_last_block CHECK (last_block >= first_block),
-    CONSTRAINT ck_native_coverage_internals CHECK (internals IN ('read', 'inferred', 'not read')),
-    CONSTRAINT ck_native_coverage_address CHECK (length(address) = 20),
-    CONSTRAINT ck_native_coverage_first_hash CHECK (length(first_hash) = 32),
-    CONSTRAINT ck_native_coverage_last_hash CHECK (length(last_hash) = 32)
+    method TEXT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    size BIGINT NOT NULL,
+    request BYTEA,
+    body BYTEA,
+    CONSTRAINT pk_disagreement_answer PRIMARY KEY (disagreement_id, position),
+    CONSTRAINT ck_disagreement_answer_position CHECK (position >= 0),
+    CONSTRAINT ck_disagreement_answer_size CHECK (size >= 0),
+    CONSTRAINT fk_disagreement_answer_disagreement_id_disagreement FOREIGN KEY(disagreement_id) REFERENCES disagreement (id),
+    CONSTRAINT ck_disagreement_answer_sha256 CHECK (length(sha256) = 32)
 );
-CREATE INDEX ix_native_coverage_chain_id_address_first_block ON native_coverage (chain_id, address, first_block);
+
+CREATE TABLE job_step (
+    tenant_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    step TEXT NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_job_step PRIMARY KEY (tenant_id, job_id, step),
+    CONSTRAINT fk_job_step_tenant_id_job_id_job FOREIGN KEY(tenant_id, job_id) REFERENCES job (tenant_id, id),
+    CONSTRAINT ck_job_step_step CHECK (length(step) BETWEEN 1 AND 200)
+);
 
 CREATE TABLE native_transfer (
     chain_id TEXT NOT NULL,
@@ -378,6 +555,17 @@ CREATE TABLE native_transfer (
 CREATE INDEX ix_native_transfer_chain_id_recipient_block_number ON native_transfer (chain_id, recipient, block_number);
 CREATE INDEX ix_native_transfer_chain_id_sender_block_number ON native_transfer (chain_id, sender, block_number);
 
+CREATE TABLE node_reading (
+    node_id TEXT NOT NULL,
+    client_version TEXT,
+    range_blocks INTEGER,
+    range_ceiling INTEGER,
+    CONSTRAINT pk_node_reading PRIMARY KEY (node_id),
+    CONSTRAINT ck_node_reading_range_blocks CHECK (range_blocks >= 1),
+    CONSTRAINT ck_node_reading_range_ceiling CHECK (range_ceiling >= 1),
+    CONSTRAINT fk_node_reading_node_id_chain_node FOREIGN KEY(node_id) REFERENCES chain_node (id)
+);
+
 CREATE TABLE other_log (
     chain_id TEXT NOT NULL,
     block_hash BYTEA NOT NULL,
@@ -403,6 +591,25 @@ CREATE TABLE other_log (
     CONSTRAINT ck_other_log_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 CREATE INDEX ix_other_log_chain_id_recipient_block_number ON other_log (chain_id, recipient, block_number);
+
+CREATE TABLE provisional_transfer (
+    chain_id TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    log_index INTEGER NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    sender BYTEA NOT NULL,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    CONSTRAINT pk_provisional_transfer PRIMARY KEY (chain_id, block_number, log_index),
+    CONSTRAINT fk_provisional_transfer_chain_id_block_number_provisional_block FOREIGN KEY(chain_id, block_number) REFERENCES provisional_block (chain_id, number),
+    CONSTRAINT ck_provisional_transfer_log_index CHECK (log_index >= 0),
+    CONSTRAINT ck_provisional_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_provisional_transfer_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_provisional_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_provisional_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_provisional_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
 
 CREATE TABLE tender (
     chain_id TEXT NOT NULL,
@@ -438,33 +645,6 @@ CREATE TABLE tender (
 CREATE INDEX ix_tender_chain_id_recipient_block_number ON tender (chain_id, recipient, block_number);
 CREATE INDEX ix_tender_chain_id_sender_block_number ON tender (chain_id, sender, block_number);
 
-CREATE TABLE transfer (
-    chain_id TEXT NOT NULL,
-    block_hash BYTEA NOT NULL,
-    log_index INTEGER NOT NULL,
-    block_number BIGINT NOT NULL,
-    block_time BIGINT NOT NULL,
-    tx_hash BYTEA NOT NULL,
-    contract BYTEA NOT NULL,
-    sender BYTEA NOT NULL,
-    recipient BYTEA NOT NULL,
-    amount_units NUMERIC(78, 0) NOT NULL,
-    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_transfer PRIMARY KEY (chain_id, block_hash, log_index),
-    CONSTRAINT fk_transfer_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
-    CONSTRAINT ck_transfer_log_index CHECK (log_index >= 0),
-    CONSTRAINT ck_transfer_block_number CHECK (block_number >= 0),
-    CONSTRAINT ck_transfer_block_time CHECK (block_time >= 0),
-    CONSTRAINT ck_transfer_block_hash CHECK (length(block_hash) = 32),
-    CONSTRAINT ck_transfer_tx_hash CHECK (length(tx_hash) = 32),
-    CONSTRAINT ck_transfer_contract CHECK (length(contract) = 20),
-    CONSTRAINT ck_transfer_sender CHECK (length(sender) = 20),
-    CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
-    CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
-);
-CREATE INDEX ix_transfer_chain_id_recipient_block_number ON transfer (chain_id, recipient, block_number);
-CREATE INDEX ix_transfer_chain_id_sender_block_number ON transfer (chain_id, sender, block_number);
-
 CREATE TABLE accepted_asset (
     tenant_id TEXT NOT NULL,
     debt_id TEXT NOT NULL,
@@ -472,6 +652,23 @@ CREATE TABLE accepted_asset (
     CONSTRAINT pk_accepted_asset PRIMARY KEY (tenant_id, debt_id, asset_id),
     CONSTRAINT fk_accepted_asset_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
     CONSTRAINT fk_accepted_asset_asset_id_asset FOREIGN KEY(asset_id) REFERENCES asset (id)
+);
+
+CREATE TABLE assessment_snapshot (
+    tenant_id TEXT NOT NULL,
+    debt_id TEXT NOT NULL,
+    known_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    as_of TIMESTAMP WITH TIME ZONE NOT NULL,
+    result TEXT NOT NULL,
+    timing TEXT NOT NULL,
+    not_covered_min_units NUMERIC(78, 0),
+    not_covered_max_units NUMERIC(78, 0),
+    CONSTRAINT pk_assessment_snapshot PRIMARY KEY (tenant_id, debt_id, known_at),
+    CONSTRAINT fk_assessment_snapshot_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
+    CONSTRAINT ck_assessment_snapshot_result CHECK (result IN ('FULL', 'PARTIAL', 'NONE_FOUND_IN_SCOPE', 'UNDETERMINED')),
+    CONSTRAINT ck_assessment_snapshot_timing CHECK (timing IN ('ON_TIME', 'NOT_YET_DUE', 'LATE', 'OVERDUE', 'UNDETERMINED')),
+    CONSTRAINT ck_assessment_snapshot_not_covered_min_units CHECK (not_covered_min_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935),
+    CONSTRAINT ck_assessment_snapshot_not_covered_max_units CHECK (not_covered_max_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 
 CREATE TABLE debt_account (

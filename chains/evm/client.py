@@ -6,13 +6,14 @@ BadAnswer that names the node. It knows nothing of debts, and decides nothing ab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from chains.errors import BadAnswer, NodeError, WrongChain
-from chains.evm import encoding
+from chains.errors import BadAnswer, NodeError, RpcError, WrongChain
+from chains.evm import encoding, fastlogs
+from chains.evm.ahead import read_ahead
 from chains.evm.blocks import (
     Boundary,
     MalformedBlock,
@@ -22,19 +23,23 @@ from chains.evm.blocks import (
     parse_block,
 )
 from chains.evm.encoding import BadEncoding
-from chains.evm.ranges import RangeSize
+from chains.evm.fastlogs import LogRow
+from chains.evm.ranges import LearntSize, RangeSize
 from chains.evm.transfers import (
     MalformedLog,
     OtherLog,
     RawTransferLog,
+    every_transfer_filter,
     merge_logs,
     parse_logs,
     transfer_filters,
 )
+from chains.jsonrpc import ErrorObject
 from chains.rpc import RpcAnswer, RpcClient
-from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality
+from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality, Hash32
 
 BATCH_CALLS_MAX = 50
+VERSION_CHARS_MAX = 200
 
 
 class BlockNotServed(NodeError):
@@ -63,6 +68,23 @@ class LogsAnswer:
     answers: tuple[RpcAnswer, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogBatch:
+    """One range, each log once, in chain order: what `LogsAnswer` says, in the form that is stored.
+
+    `block_hashes` has every block that a log lies in; `block_times` those whose logs all tell their block's
+    time, as the node claims it. `answers` are kept for their bytes: their `result` is None.
+    """
+
+    first_block: int
+    last_block: int
+    rows: list[LogRow]
+    others: tuple[OtherLog, ...]
+    block_hashes: dict[int, Hash32]
+    block_times: dict[int, int]
+    answers: tuple[RpcAnswer, ...]
+
+
 class EvmClient:
     """Reads one chain through one node. Every method raises a NodeError rather than answer with less."""
 
@@ -84,14 +106,31 @@ class EvmClient:
 
     def finalized(self, finality: Finality) -> BlockRef:
         """The newest block that counts as final. The genesis block always does."""
-        if finality.confirmations is not None:
-            return self.block(max(0, self.head().number - finality.confirmations))
+        return self.ends(finality)[1]
+
+    def ends(self, finality: Finality) -> tuple[BlockRef, BlockRef]:
+        """The head, and the newest block that counts as final."""
+        if finality.confirmations is None:
+            final, head = self._final_and_head()
+            return head, final
+        head = self.head()
+        return head, self.block(max(0, head.number - finality.confirmations))
+
+    def _final_and_head(self) -> tuple[BlockRef, BlockRef]:
         # In one batch, so that the head is not older than what is called final.
-        final, head = self.rpc.batch([_block_call("finalized"), _block_call("latest")])
-        block = self._parse_block(final, None)
-        if block.number > self._parse_block(head, None).number:
-            raise BadAnswer(node=self.rpc.node, detail=f"calls block {block.number}, above its head, final")
-        return block
+        answers = self.rpc.batch([_block_call("finalized"), _block_call("latest")])
+        final, head = (self._parse_block(answer, None) for answer in answers)
+        if final.number > head.number:
+            raise BadAnswer(node=self.rpc.node, detail=f"calls block {final.number}, above its head, final")
+        return final, head
+
+    def client_version(self) -> str:
+        """What the node says it is (web3_clientVersion), cut to a printable length; empty if it won't say."""
+        try:
+            said = self.rpc.call("web3_clientVersion").result
+        except RpcError:
+            return ""
+        return "".join(each for each in str(said)[:VERSION_CHARS_MAX] if each.isprintable())
 
     def block(self, number: int) -> BlockRef:
         return self.block_answer(number).block
@@ -160,6 +199,62 @@ class EvmClient:
             yield part
             first = last + 1
             size = size.after_success()
+
+    def log_batch(self, *, accounts: Sequence[Address] | None, first_block: int, last_block: int) -> LogBatch:
+        """Every Transfer of this range, or those from or to the accounts, in one request each way."""
+        if accounts is None:
+            filters = [every_transfer_filter(first_block=first_block, last_block=last_block)]
+        else:
+            filters = transfer_filters(addresses=accounts, first_block=first_block, last_block=last_block)
+        answers = [self._logs(asked) for asked in filters]
+        with self._distrust():
+            found = fastlogs.merge([answer.result for answer in answers])
+        return LogBatch(
+            first_block=first_block,
+            last_block=last_block,
+            rows=found.rows,
+            others=found.others,
+            block_hashes=found.block_hashes,
+            block_times=found.block_times,
+            answers=tuple(replace(answer, result=None) for answer in answers),
+        )
+
+    def log_ranges(
+        self,
+        *,
+        accounts: Sequence[Address] | None,
+        first_block: int,
+        last_block: int,
+        size: RangeSize | None = None,
+        ahead: int = 2,
+        learnt: LearntSize | None = None,
+    ) -> Generator[LogBatch]:
+        """The same over any range: adjoining parts in order, the next ones asked for while one is stored.
+
+        `accounts` None asks for every Transfer of the chain. `learnt` holds the size of a request before
+        and after, for whoever reads through the same node again; without it the reading begins at `size`.
+        Raises the node's error where even one block can't be answered, after all parts before it.
+        """
+
+        def fetch(first: int, last: int) -> LogBatch:
+            return self.log_batch(accounts=accounts, first_block=first, last_block=last)
+
+        return read_ahead(
+            first_block=first_block,
+            last_block=last_block,
+            fetch=fetch,
+            size_of=lambda batch: max(len(answer.body) for answer in batch.answers),
+            learnt=learnt or LearntSize(now=size or RangeSize()),
+            ahead=ahead,
+        )
+
+    def _logs(self, asked: Mapping[str, Any]) -> RpcAnswer:
+        """An answer whose result is `fastlogs.Logs`."""
+
+        def read(body: bytes, *, call_id: int) -> fastlogs.Logs | ErrorObject:
+            return fastlogs.read_logs(body, call_id=call_id, asked=asked)
+
+        return self.rpc.call_read("eth_getLogs", [asked], read=read)
 
     def first_block_at_or_after(self, time: int, *, low: int, high: int) -> BlockRef | None:
         """The first block in low … high with a time of at least `time`; None if all are earlier."""

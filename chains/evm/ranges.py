@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 
 from chains.errors import AnswerTooLarge, ChainError, NodeTimeout, RpcError
 
+# Below this, another request costs less than the memory that a larger answer takes.
+ANSWER_BYTES_WANTED = 3 * 2**20
+
 _HINT_CHARS_MAX = 500
 _HINT_BLOCKS_MAX = 10_000_000
 _CEILING_SUCCESSES = 32
@@ -28,8 +31,8 @@ _SIZES = (
     re.compile(r"\b(?P<size>[0-9][0-9,_]{0,12})(?P<thousands>k)?[\s-]*blocks?\b", re.IGNORECASE),
     re.compile(r"\bblock range[^0-9]{0,30}(?P<size>[0-9][0-9,_]{0,12})(?P<thousands>k)?\b", re.IGNORECASE),
 )
-# The method is not there, or the request is not JSON-RPC: a smaller range changes nothing.
-_HOPELESS_CODES = frozenset({-32700, -32601})
+# The request is not JSON-RPC: a smaller range changes nothing. Nor does it where the method is not there.
+_PARSE_ERROR = -32700
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,13 @@ class RangeSize:
         """No larger than `blocks`: the end of a window may have cut the last request short."""
         return replace(self, blocks=min(self.blocks, blocks))
 
-    def after_success(self) -> RangeSize:
+    def after_success(self, *, answer_bytes: int = 0) -> RangeSize:
+        """Grown, unless the answer is as large as one should be: all of it is in memory, several times."""
         successes = self.successes + 1
         ceiling = None if successes % _CEILING_SUCCESSES == 0 else self.ceiling
         most = self.blocks_max if ceiling is None else min(self.blocks_max, ceiling)
+        if answer_bytes > 0:
+            most = min(most, max(1, self.blocks * ANSWER_BYTES_WANTED // answer_bytes))
         return replace(self, blocks=min(self.blocks * 2, most), ceiling=ceiling, successes=successes)
 
     def after_failure(self, error: ChainError) -> RangeSize:
@@ -68,10 +74,29 @@ class RangeSize:
         return replace(self, blocks=blocks, ceiling=blocks, successes=0)
 
 
+@dataclass(slots=True, kw_only=True)
+class LearntSize:
+    """Holds the size that a node has taught so far, for whoever asks it again later."""
+
+    now: RangeSize = RangeSize()
+
+    def succeeded(self, *, blocks: int, answer_bytes: int) -> None:
+        """A part of `blocks` was answered. One cut short by the end of a window says little of its size."""
+        if blocks >= self.now.blocks:
+            # The part may have been asked by an older, larger size.
+            self.now = self.now.after_success(answer_bytes=answer_bytes * self.now.blocks // blocks)
+
+    def failed(self, error: ChainError, *, blocks: int) -> None:
+        """Shrink, or raise `error` where that can't help. `blocks` were asked for, maybe by an older size."""
+        shrunk = replace(self.now, blocks=blocks).after_failure(error)
+        if shrunk.blocks < self.now.blocks:
+            self.now = shrunk
+
+
 def may_shrink(error: ChainError) -> bool:
     """Whether the same question over fewer blocks may be answered."""
     if isinstance(error, RpcError):
-        return error.code not in _HOPELESS_CODES
+        return error.code != _PARSE_ERROR and not error.method_is_missing
     return isinstance(error, NodeTimeout | AnswerTooLarge)
 
 

@@ -39,6 +39,11 @@ _CODE_FAILED = re.compile(
     re.IGNORECASE,
 )
 _REVERTED = 3
+# "Invalid params", and Ganache's word for them: the node does not take a block's hash in place of a number.
+_BAD_PARAMS = frozenset({-32602, -32700})
+
+# A block as eth_call and its kin take it: by hash (EIP-1898), or by number.
+At = dict[str, Any] | str
 
 
 class Unfit(StrEnum):
@@ -63,8 +68,23 @@ class TokenFacts:
 
 
 def read_token(client: EvmClient, contract: Address, block: BlockRef) -> TokenFacts:
-    """Ask the contract at exactly this block, by its hash (EIP-1898). Raises a NodeError."""
-    at = {"blockHash": str(block.hash), "requireCanonical": True}
+    """Ask the contract at exactly this block, by its hash (EIP-1898). Raises a NodeError.
+
+    A node that knows no such hashes is asked by number, and has to have the same block there afterwards.
+    """
+    try:
+        return _read_at(client, contract, {"blockHash": str(block.hash), "requireCanonical": True})
+    except RpcError as error:
+        if error.code not in _BAD_PARAMS or error.method_is_missing:
+            raise
+    facts = _read_at(client, contract, encoding.to_quantity(block.number))
+    if client.block(block.number).hash != block.hash:
+        detail = f"replaced block {block.number} while a contract was asked at it"
+        raise BadAnswer(node=client.rpc.node, detail=detail)
+    return facts
+
+
+def _read_at(client: EvmClient, contract: Address, at: At) -> TokenFacts:
     code = _data(client, "eth_getCode", [str(contract), at])
     if not code:
         return TokenFacts(
@@ -124,7 +144,7 @@ def _read_decimals(returned: bytes | None) -> tuple[int | None, tuple[str, ...]]
     return (decimals, ()) if decimals <= DECIMALS_MAX else (None, (Unfit.DECIMALS_OUT_OF_RANGE,))
 
 
-def _ask(client: EvmClient, contract: Address, signature: str, at: dict[str, Any]) -> bytes | None:
+def _ask(client: EvmClient, contract: Address, signature: str, at: At) -> bytes | None:
     """What a function without arguments returns; None where the contract has none such, or it fails.
 
     A node that can't answer raises: its silence is not the contract's.
@@ -138,11 +158,11 @@ def _ask(client: EvmClient, contract: Address, signature: str, at: dict[str, Any
         raise
 
 
-def _code_hash(client: EvmClient, contract: Address, at: dict[str, Any]) -> Hash32:
+def _code_hash(client: EvmClient, contract: Address, at: At) -> Hash32:
     return Hash32(keccak(_data(client, "eth_getCode", [str(contract), at])))
 
 
-def _implementation(client: EvmClient, contract: Address, at: dict[str, Any]) -> Address | None:
+def _implementation(client: EvmClient, contract: Address, at: At) -> Address | None:
     for slot in _IMPLEMENTATION_SLOTS:
         value = _data(client, "eth_getStorageAt", [str(contract), "0x" + slot.hex(), at])
         # A value wider than an address is something else that this contract keeps there.

@@ -100,6 +100,15 @@ def transfer_filters(
     return [{**window, "topics": [transfer, topics]}, {**window, "topics": [transfer, None, topics]}]
 
 
+def every_transfer_filter(*, first_block: int, last_block: int) -> dict[str, Any]:
+    """The eth_getLogs parameter object for every Transfer of a range, whoever's it is."""
+    return {
+        "fromBlock": encoding.to_quantity(first_block),
+        "toBlock": encoding.to_quantity(last_block),
+        "topics": [str(TRANSFER_TOPIC)],
+    }
+
+
 def decode_log(entry: Any) -> RawTransferLog | OtherLog:
     """One entry of an eth_getLogs answer. Raises MalformedLog."""
     return _Decoder().decode(entry)

@@ -13,8 +13,7 @@ from starlette.testclient import TestClient
 from app.api.fields import CHECKSUMMED
 from app.clock import from_unix_seconds, to_rfc3339, utc_now
 from app.db import reading
-from app.ingest.follow import follow_chain
-from app.ingest.read import ReadReport
+from app.ingest.follow import ReadReport, follow_chain
 from app.ingest.store.chains import find_chain
 from app.main import sealing_tools
 from app.migrations.models import metadata

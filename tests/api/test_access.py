@@ -41,6 +41,8 @@ def ids(scene: Scene) -> dict[str, str]:
         "party_id": scene.parties[0],
         "debt_id": debt["id"],
         "evidence_id": evidence["id"],
+        # A bundle is sealed by the job of its own id.
+        "job_id": evidence["id"],
     }
 
 
@@ -124,7 +126,9 @@ def test_what_is_another_tenants_does_not_exist(scene: Scene, ids: dict[str, str
     checked = 0
     before = door.counts()
     for method, template, path in operations(door, ids):
-        names = [name for name in ("party_id", "debt_id", "evidence_id") if f"{{{name}}}" in template]
+        names = [
+            name for name in ("party_id", "debt_id", "evidence_id", "job_id") if f"{{{name}}}" in template
+        ]
         if not names:
             continue
         (name,) = names
@@ -135,7 +139,7 @@ def test_what_is_another_tenants_does_not_exist(scene: Scene, ids: dict[str, str
         ]
         same_but_for(responses[0], responses[1], ids=(ids[name], unknown))
         checked += 1
-    assert checked == 11
+    assert checked == 12
     assert door.counts() == before
 
 

@@ -95,6 +95,7 @@ def known(scene: Scene, token: Token) -> dict[str, str]:
         "party_id": scene.parties[0],
         "debt_id": debt["id"],
         "evidence_id": evidence["id"],
+        "job_id": evidence["id"],
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from app.db import make_engine, upgrade
 from chains.devnode import DevNode
 from tests.ingest.scene import Scene, open_scene, stage
 from tests.support.clone import clone_sqlite
+from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.support.postgres import fresh_database
 from tests.support.token import Token
 
@@ -124,3 +126,13 @@ def scene(engine: Engine, node: DevNode, token: Token) -> Scene:
 def sqlite_scene(sqlite_engine: Engine, node: DevNode, token: Token) -> Scene:
     """Where the kind of database makes no difference."""
     return open_scene(sqlite_engine, node, token=token)
+
+
+Proxies = Callable[[], FaultyProxy]
+
+
+@pytest.fixture
+def proxies(node: DevNode) -> Iterator[Proxies]:
+    """As many proxies before the node as a test asks for."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(faulty_proxy(node))

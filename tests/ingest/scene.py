@@ -6,6 +6,7 @@ installments. Nobody has paid anything yet: each test plays its own part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,15 @@ from app.db import reading
 from app.debts.parties import Actor, NewAccount, NewParty, bind_account, record_party
 from app.debts.recording import NewDebt, NewInstallment, record_debt
 from app.debts.terms import Basis, Debt
-from app.ingest.follow import follow_chain, no_progress
-from app.ingest.model import coverage, transfer
+from app.ingest.answer import Writer
+from app.ingest.follow import ReadReport, follow_chain, no_progress
+from app.ingest.ledger_model import account_set_member, coverage
+from app.ingest.model import block, chain, transfer
 from app.ingest.ranges import Blocks, merged
-from app.ingest.read import Progress, ReadReport
+from app.ingest.read import Progress
 from app.ingest.registry import NewChain, register_asset, store_chain
 from app.ingest.store.chains import Chain
+from app.ingest.store.coverage import ERC20
 from app.resources import Operator, Outside
 from app.tenants.service import create_tenant
 from chains.devnode import DevNode
@@ -133,17 +137,37 @@ def first_of_window(node: DevNode) -> int:
 
 def stored(engine: Engine) -> set[Moved]:
     """Every transfer that the database holds."""
-    columns = Moved.__dataclass_fields__
+    number = transfer.c.key.op(">>")(sa.literal(20, sa.Integer)).op("&")(2**36 - 1)
+    of_transfer = sa.and_(
+        chain.c.number == transfer.c.key.op(">>")(sa.literal(56, sa.Integer)),
+        block.c.chain_id == chain.c.id,
+        block.c.number == number,
+    )
+    query = sa.select(
+        number.label("block_number"),
+        transfer.c.key.op("&")(2**20 - 1).label("log_index"),
+        block.c.hash.label("block_hash"),
+        block.c.time.label("block_time"),
+        transfer.c.tx_hash,
+        transfer.c.contract,
+        transfer.c.sender,
+        transfer.c.recipient,
+        transfer.c.amount_units,
+    ).select_from(transfer.join(chain, sa.true()).join(block, of_transfer))
     with reading(engine) as connection:
-        rows = connection.execute(sa.select(*(transfer.c[name] for name in columns))).mappings().all()
+        rows = connection.execute(query).mappings().all()
     found = {Moved(**row) for row in rows}
-    assert len(found) == len(rows)
+    assert len(found) == len(rows) == count(engine, transfer)
     return found
 
 
 def covered(engine: Engine, address: Address) -> list[Blocks]:
     """What the database says was read for an account, as few ranges as possible."""
-    query = sa.select(coverage.c.first_block, coverage.c.last_block).where(coverage.c.address == address)
+    query = (
+        sa.select(coverage.c.first_block, coverage.c.last_block)
+        .join(account_set_member, account_set_member.c.digest == coverage.c.accounts)
+        .where(account_set_member.c.address == address, coverage.c.kind == ERC20)
+    )
     with reading(engine) as connection:
         return merged(Blocks(first, last) for first, last in connection.execute(query))
 
@@ -212,17 +236,26 @@ class Scene:
 
     # -- in the ledger
 
-    def through(self, *urls: str, limits: RpcLimits = LIMITS) -> Scene:
-        """The same ledger, reading through these nodes from now on."""
-        new = NewChain(chain=self.chain, rpc_urls=urls, read_native=self.read_native)
+    def through(self, *urls: str, limits: RpcLimits = LIMITS, agreement: int = 1, permille: int = 0) -> Scene:
+        """The same ledger, reading through these nodes from now on; no receipts are looked at by chance."""
+        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement, read_native=self.read_native)
         with self.engine.begin() as connection:
             store_chain(connection, new=new, now=self.clock())
-        return replace(self, outside=Outside(egress=egress(urls), limits=limits))
+        outside = Outside(egress=egress(urls), limits=limits, receipts_permille=permille)
+        return replace(self, outside=outside)
 
-    def follow(self, progress: Progress = no_progress) -> ReadReport:
+    def follow(self, progress: Progress = no_progress, *, native_seconds: float = math.inf) -> ReadReport:
         return follow_chain(
-            engine=self.engine, chain=self.chain, outside=self.outside, clock=self.clock, progress=progress
+            engine=self.engine,
+            chain=self.chain,
+            outside=self.outside,
+            clock=self.clock,
+            progress=progress,
+            native_seconds=native_seconds,
         )
+
+    def writer(self) -> Writer:
+        return Writer(engine=self.engine, chain=self.chain, clock=self.clock)
 
     def record_debt(self, *, agreed_at: int = AGREED_AT, reference: str = "LOAN-1") -> Debt:
         new = NewDebt(

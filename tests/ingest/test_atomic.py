@@ -1,4 +1,4 @@
-"""Rows, coverage and cursor of a range are stored together or not at all, whatever breaks in between."""
+"""What a range brings is stored together or not at all, whatever breaks in between."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.assessment.values import Result
 from app.db import reading
-from app.ingest.model import block, coverage, cursor, token, transfer
+from app.ingest.ledger_model import coverage, covered_range
+from app.ingest.model import block, token, transfer
 from app.ingest.read import ReadProgress
+from app.ingest.store.coverage import covered_blocks
 from chains.devnode import DevNode
 from tests.ingest import lies
 from tests.ingest.scene import AGREED_AT, DAY, Scene, count, covered, stored, truth
@@ -26,7 +28,7 @@ from tests.support.faulty_proxy import Exchange, FaultyProxy, capped_range, faul
 
 ROOT = Path(__file__).resolve().parents[2]
 # Read before any range is, each in a transaction of its own: where the window starts.
-OF_A_RANGE = (transfer, coverage, cursor, token)
+OF_A_RANGE = (transfer, coverage, covered_range, token)
 
 
 @pytest.fixture
@@ -70,9 +72,9 @@ def blocks_on_record(engine: Engine) -> set[int]:
         return set(connection.execute(sa.select(block.c.number)).scalars())
 
 
-@pytest.mark.parametrize("table", ["transfer", "coverage", "cursor"])
+@pytest.mark.parametrize("table", ["transfer", "coverage", "covered_range"])
 def test_a_constraint_that_breaks_after_the_rows_undoes_them(scene: Scene, table: str) -> None:
-    """Blocks, transfers, coverage and cursor go in in this order: the last to fail takes all with it."""
+    """Blocks, transfers, coverage and joined ranges go in in this order: whichever fails undoes all."""
     debt = scene.record_debt()
     play(scene)
     refuse(scene.engine, table)
@@ -94,7 +96,7 @@ def test_an_earlier_range_stays_when_a_later_one_breaks(scene: Scene, proxy: Fau
     play(scene, payments=6)
     proxy.fail(capped_range(5, "the block range is limited to 5"))
     scene = scene.through(proxy.url)
-    refuse(scene.engine, "transfer", when="NEW.block_number > 16")
+    refuse(scene.engine, "transfer", when="(NEW.key >> 20 & 68719476735) > 16")
     with pytest.raises(DBAPIError, match="refused by the test"):
         scene.follow()
     (part,) = covered(scene.engine, scene.creditor)
@@ -216,7 +218,7 @@ def test_killed_at_any_moment(sqlite_scene: Scene, proxy: FaultyProxy) -> None:
 
 
 def demand_whole(scene: Scene) -> None:
-    """Each covered range with all its transfers, no transfer beyond one, and the cursor at its end."""
+    """Each covered range with all its transfers, none beyond one, and the joined ranges say the same."""
     for account in scene.parties:
         parts = covered(scene.engine, account)
         expected = set()
@@ -225,6 +227,5 @@ def demand_whole(scene: Scene) -> None:
         held = {each for each in stored(scene.engine) if account in (each.sender, each.recipient)}
         assert held == expected
         with reading(scene.engine) as connection:
-            query = sa.select(cursor.c.next_block).where(cursor.c.address == account)
-            following = connection.execute(query).scalar_one_or_none()
-        assert following == (parts[-1].last + 1 if parts else None)
+            joined = covered_blocks(connection, chain_id=scene.chain.id, addresses=[account])
+        assert joined[account] == parts

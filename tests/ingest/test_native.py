@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from app.db import reading
-from app.ingest.native import INEXACT, INFERRED, NativeReport, read_native
+from app.ingest.native import INEXACT, INFERRED, ONE_NODE, NativeReport, read_native
 from app.ingest.native_model import native_transfer, other_log, tender
 from app.ingest.ranges import Blocks
 from app.ingest.read import ReadProgress
 from app.ingest.registry import NewChain, store_chain
+from app.ingest.store.coverage import NATIVE, Coverage, coverage_of, covered_blocks
 from app.ingest.store.native import native_touching
-from app.ingest.store.native_coverage import native_blocks, native_coverage_of
 from chains.devnode import DevNode
 from chains.evm.client import EvmClient
 from chains.evm.means import Unseen
@@ -62,9 +62,16 @@ def units(scene: Scene) -> list[tuple[str, int]]:
     return [(each.trace_path, each.amount_units) for each in stored(scene)]
 
 
-def gaps_of(scene: Scene, account: Address) -> list[Blocks]:
+def read_of(scene: Scene, account: Address) -> list[Blocks]:
     with reading(scene.engine) as connection:
-        return native_blocks(connection, chain_id=scene.node.chain, addresses=[account])[account]
+        return covered_blocks(connection, chain_id=scene.node.chain, kind=NATIVE, addresses=[account])[
+            account
+        ]
+
+
+def rows_of(scene: Scene, account: Address) -> list[Coverage]:
+    with reading(scene.engine) as connection:
+        return coverage_of(connection, chain_id=scene.node.chain, kind=NATIVE, addresses=[account])[account]
 
 
 def lacking(*methods: str) -> Fault:
@@ -98,16 +105,15 @@ def test_moves_attempts_and_coverage_are_stored(native_scene: Scene, machine: Ma
     assert units(scene) == [("", 101), ("0", 103)]
     with reading(scene.engine) as connection:
         (row,) = connection.execute(sa.select(tender)).all()
-        rows = native_coverage_of(connection, chain_id=scene.node.chain, addresses=[scene.creditor])
+    rows = rows_of(scene, scene.creditor)
     assert (row.kind, row.recipient, row.sender) == ("erc20-transfer", scene.creditor, scene.debtor)
     assert row.amount_units == 10**30
     assert {each.method for each in rows} == {"trace_filter"}
-    assert {each.internals for each in rows} == {"read"}
     assert rows[0].limits == (str(Unseen.TENDERS_OF_OTHERS), str(Unseen.WITHDRAWALS))
     assert all(len(str(answer["sha256"])) == 64 for each in rows for answer in each.answers)
     # To the same block as the Transfers, for both accounts.
     for account in scene.parties:
-        (covered,) = gaps_of(scene, account)
+        (covered,) = read_of(scene, account)
         assert covered.last == report.final_block
 
 
@@ -122,7 +128,7 @@ def test_a_second_pass_reads_only_what_is_new(native_scene: Scene, machine: Mach
     scene.bury(3)
     assert scene.follow().native_failure is None
     assert units(scene)[-1] == ("0", 107)
-    assert len(gaps_of(scene, scene.debtor)) == 1
+    assert len(read_of(scene, scene.debtor)) == 1
 
 
 @pytest.mark.parametrize(
@@ -153,8 +159,7 @@ def test_a_node_with_less_says_what_it_did_not_show(
         proxy.fail(lacking(*missing))
         report = scene.follow()
     assert (report.failure, report.native_failure) == (None, None)
-    with reading(scene.engine) as connection:
-        rows = native_coverage_of(connection, chain_id=scene.node.chain, addresses=[scene.creditor])
+    rows = rows_of(scene, scene.creditor)
     assert {(each.method, each.limits) for each in rows} == {(method, limits)}
     if found is not None:
         assert units(scene) == found
@@ -184,7 +189,7 @@ def test_a_node_that_fails_at_the_coin_holds_up_no_transfer(native_scene: Scene,
         assert report.transfers > 0
         assert paid
         assert report.native_failure is not None
-        assert gaps_of(scene, scene.creditor) == []
+        assert read_of(scene, scene.creditor) == []
         proxy.heal()
         assert scene.follow().native_failure is None
     assert units(scene) == [("", 101), ("0", 103)]
@@ -219,7 +224,54 @@ def test_a_chain_whose_coin_is_not_read_has_no_row(
     report = scene.follow()
     assert (report.failure, report.native_failure) == (None, None)
     assert stored(scene) == []
-    assert gaps_of(scene, scene.creditor) == []
+    assert read_of(scene, scene.creditor) == []
+
+
+def test_several_nodes_agree_on_the_blocks(native_scene: Scene, machine: Machine) -> None:
+    """Where one of them has another block, nothing of the coin is stored."""
+    play(native_scene, machine)
+    with faulty_proxy(native_scene.node) as honest, faulty_proxy(native_scene.node) as other:
+        scene = native_scene.through(honest.url, other.url, agreement=2)
+        with through(scene, honest) as client, through(scene, other) as second:
+            assert scene.follow().failure is None
+            rows = rows_of(scene, scene.creditor)
+            assert all(ONE_NODE in each.limits for each in rows)
+            assert rows
+            scene.bind(machine.relay)
+            scene.record_debt(reference="LOAN-2")
+            other.fail(_another_first_block)
+            report = again(scene, client, witnesses=[second])
+            assert report.failure is not None
+            assert read_of(scene, machine.relay) == []
+            other.heal()
+            assert again(scene, client, witnesses=[second]).failure is None
+            assert read_of(scene, machine.relay) != []
+
+
+def _another_first_block(exchange: Exchange) -> None:
+    """Every block that is asked for by its number has another hash."""
+    answer = exchange.truth()
+    for each in answer if isinstance(answer, list) else [answer]:
+        if isinstance(each["result"], dict) and "hash" in each["result"]:
+            each["result"]["hash"] = "0x" + "cd" * 32
+    exchange.send_json(answer)
+
+
+def test_when_the_time_is_up_the_next_pass_goes_on(native_scene: Scene, machine: Machine) -> None:
+    """After one range at least, so that it comes to an end."""
+    scene = native_scene
+    play(scene, machine)
+    scene.bury(1_000)
+    report = scene.follow(native_seconds=0)
+    assert (report.failure, report.native_failure) == (None, None)
+    assert report.is_native_cut_short
+    (part,) = read_of(scene, scene.creditor)
+    assert part.last < (report.final_block or 0)
+    for _ in range(10):
+        report = scene.follow(native_seconds=0)
+    (part,) = read_of(scene, scene.creditor)
+    assert part.last == report.final_block
+    assert units(scene) == [("", 101), ("0", 103)]
 
 
 @contextmanager
@@ -228,7 +280,7 @@ def through(scene: Scene, proxy: FaultyProxy) -> Iterator[EvmClient]:
         yield EvmClient(rpc, scene.node.chain)
 
 
-def again(scene: Scene, client: EvmClient) -> NativeReport:
+def again(scene: Scene, client: EvmClient, *, witnesses: Sequence[EvmClient] = ()) -> NativeReport:
     final = client.finalized(scene.chain.finality)
     return read_native(
         engine=scene.engine,
@@ -237,6 +289,7 @@ def again(scene: Scene, client: EvmClient) -> NativeReport:
         final=final,
         clock=scene.clock,
         progress=no_progress,
+        witnesses=witnesses,
     )
 
 
@@ -262,7 +315,7 @@ def test_an_answer_that_leaves_out_a_recorded_move_is_refused(native_scene: Scen
         report = again(scene, client)
         assert report.failure is not None
         assert "differ" in report.failure
-        assert gaps_of(scene, machine.relay) == []
+        assert read_of(scene, machine.relay) == []
         proxy.heal()
         assert again(scene, client).failure is None
     assert ("0", 103) in units(scene)
@@ -340,8 +393,6 @@ def test_an_account_with_code_is_marked(native_scene: Scene, machine: Machine) -
         scene = native_scene.through(proxy.url)
         proxy.fail(lacking(*TRACES))
         assert scene.follow().native_failure is None
-    with reading(scene.engine) as connection:
-        rows = native_coverage_of(
-            connection, chain_id=scene.node.chain, addresses=[machine.relay, scene.creditor]
-        )
-    assert {each.addresses[0] for each in rows if INEXACT in each.limits} == {machine.relay}
+    assert all(INEXACT in each.limits for each in rows_of(scene, machine.relay))
+    assert not any(INEXACT in each.limits for each in rows_of(scene, scene.creditor))
+    assert rows_of(scene, machine.relay)

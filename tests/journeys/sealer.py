@@ -71,7 +71,12 @@ class Sealer:
 
     def cancel(self, evidence_id: str) -> None:
         with self.scene.engine.begin() as connection:
-            cancel_evidence(connection, tenant_id=self.scene.actor.tenant_id, evidence_id=evidence_id)
+            cancel_evidence(
+                connection,
+                tenant_id=self.scene.actor.tenant_id,
+                evidence_id=evidence_id,
+                now=self.scene.clock(),
+            )
 
     def sealed(self, *, as_of: int | None = None) -> Evidence:
         """Ask, work, and demand that it was sealed."""
@@ -93,9 +98,13 @@ class Sealer:
         return row.failure
 
     def left_of(self, evidence_id: str) -> list[str]:
-        """The files in the evidence folder that belong to this id."""
-        home = self.folder / evidence_id
-        return sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+        """The files in the evidence folder that belong to this id, of whatever attempt."""
+        return sorted(
+            path.relative_to(home).as_posix()
+            for home in self.folder.glob(f"{evidence_id}*")
+            for path in home.rglob("*")
+            if path.is_file()
+        )
 
 
 def verdict_on(row: Evidence) -> Verdict:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.verifier.verdict import CONDITIONAL
+from chains.devnode import DevNode
 from chains.types import Hash32
-from tests.ingest.scene import AGREED_AT, DAY, Scene
+from tests.ingest.scene import AGREED_AT, DAY, UNIT, Scene
 from tests.journeys.sealer import Sealer, claim_of, everything_in, verdict_on
 from tests.support.faulty_proxy import (
     Exchange,
@@ -100,6 +102,37 @@ def test_no_key_of_a_node_leaves_the_house(sealer: Sealer, proxy: FaultyProxy) -
 
 
 # -- a node that fails or lies
+
+
+def test_a_log_that_was_hidden_from_the_start(
+    sealer: Sealer, proxy: FaultyProxy, module_node: DevNode
+) -> None:
+    """Read and asked again through the same liar, nothing differs: only its own receipts tell."""
+    before = module_node.snapshot()
+    hidden = sealer.scene.pay(500 * UNIT)
+    sealer.scene.bury(6)
+    sealer = sealer.through(proxy.url)
+    sealer = replace(
+        sealer, scene=replace(sealer.scene, outside=replace(sealer.scene.outside, receipts_permille=0))
+    )
+    proxy.fail(without(hidden))
+    assert sealer.scene.follow().failure is None
+    sentence = sealer.failure()
+    assert sentence.startswith(f"node {proxy.url}: its receipts of block ")
+    assert "differ in 1 transfers. Nothing was sealed" in sentence
+    # A node without receipts can't be found out by them; what rests on its word alone says so.
+    proxy.fail(lies_without_receipts(hidden))
+    assert "1 returned no ERC-20" in claim_of(sealer.sealed())
+    module_node.revert(before)
+
+
+def lies_without_receipts(tx_hash: Hash32) -> Any:
+    refused, hides = rpc_error(-32601, "no such method"), without(tx_hash)
+
+    def fault(exchange: Exchange) -> None:
+        (refused if b"Receipt" in exchange.request else hides)(exchange)
+
+    return fault
 
 
 def test_a_node_that_is_away(sealer: Sealer, proxy: FaultyProxy) -> None:

@@ -17,7 +17,7 @@ from app.errors import InvalidInput, NotFound
 from app.ingest.store.assets import RegisteredAsset, add_asset, add_token
 from app.ingest.store.blocks import add_blocks
 from app.ingest.store.chains import Chain, put_chain
-from app.ingest.store.coverage import Coverage, add_coverage
+from app.ingest.store.coverage import Coverage, add_coverage, record_accounts
 from app.ingest.store.transfers import add_transfers
 from app.resources import Operator, Outside
 from app.tenants.service import create_tenant
@@ -130,18 +130,16 @@ class Recorded:
         # The bracket of day 120, so that no node is needed to find it.
         ends += [block(day(120)), block(day(120) + SECOND)]
         add_blocks(connection, chain_id=CHAIN, blocks=ends, now=READ)
-        rows = [
-            Coverage(
-                address=each,
-                first=first,
-                last=last,
-                node="http://127.0.0.1:9",
-                read_at=READ,
-                answers=({"n": 1},),
-            )
-            for each in (CREDITOR, DEBTOR)
-        ]
-        add_coverage(connection, read=rows, chain_id=CHAIN)
+        accounts = record_accounts(connection, chain_id=CHAIN, addresses=(CREDITOR, DEBTOR))
+        read = Coverage(
+            accounts=accounts,
+            first=first,
+            last=last,
+            nodes=("http://127.0.0.1:9",),
+            read_at=READ,
+            answers=({"n": 1},),
+        )
+        add_coverage(connection, read=read, chain_id=CHAIN)
 
 
 @pytest.fixture

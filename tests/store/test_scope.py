@@ -24,7 +24,8 @@ from app.assessment.values import ScopeRow
 from app.debts.terms import AccountBinding, Basis, Debt
 from app.ingest.store.blocks import add_blocks
 from app.ingest.store.chains import Chain, put_chain
-from app.ingest.store.coverage import Coverage, add_coverage, watch_accounts
+from app.ingest.store.coverage import Coverage, add_coverage, record_accounts
+from app.ingest.store.watches import watch_accounts
 from chains.types import AccountId, Address, BlockRef, ChainId, Finality
 from tests.factories import (
     AGREED_AT,
@@ -78,19 +79,21 @@ def read(
 ) -> None:
     """Each part was read whole for the account."""
     watch_accounts(store, accounts=[AccountId(chain_id, account)], since_time=0, now=at)
+    accounts = record_accounts(store, chain_id=chain_id, addresses=[account])
     rows = [
         Coverage(
-            address=account,
+            accounts=accounts,
             first=first,
             last=last,
-            node="https://node.example",
+            nodes=("https://node.example",),
             read_at=at,
             answers=({"n": 1},),
         )
         for first, last in parts
     ]
     add_blocks(store, chain_id=chain_id, blocks=[end for part in parts for end in part], now=at)
-    add_coverage(store, read=rows, chain_id=chain_id)
+    for each in rows:
+        add_coverage(store, read=each, chain_id=chain_id)
 
 
 def located(store: Connection, *blocks: BlockRef, chain_id: ChainId = CHAIN) -> None:
@@ -138,7 +141,7 @@ class TestSearchedChains:
 
     def test_without_any_account_the_debts_own_chain_shows_as_not_searched(self, store: Connection) -> None:
         (only,) = searched(store, bindings=[of_debtor()])
-        assert (only.chain.id, only.accounts, only.coverage) == (CHAIN, (), ())
+        assert (only.chain.id, only.accounts, only.rows) == (CHAIN, (), [])
         assert row(store, bindings=[of_debtor()]).gaps[0].reason == NO_ACCOUNT
 
     def test_every_account_bound_since_the_agreement_on_any_basis_once(self, store: Connection) -> None:
@@ -155,8 +158,8 @@ class TestSearchedChains:
 
     def test_only_what_was_read_by_then_is_known(self, store: Connection) -> None:
         read(store, (FIRST, LAST), at=day(20))
-        assert len(searched(store, known_at=day(20))[0].coverage) == 1
-        assert searched(store, known_at=day(20) - SECOND)[0].coverage == ()
+        assert len(searched(store, known_at=day(20))[0].rows) == 1
+        assert searched(store, known_at=day(20) - SECOND)[0].rows == []
 
 
 class TestDefaultAsOf:

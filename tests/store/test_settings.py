@@ -24,7 +24,7 @@ def test_without_any_the_data_is_a_file_in_the_users_folder(tmp_path: Path) -> N
     assert settings.data_dir == folder
     assert settings.database.get_secret_value() == f"sqlite:///{folder}/quittance.sqlite3"
     assert (settings.host, settings.port, settings.log_format) == ("127.0.0.1", 8000, "console")
-    assert (settings.egress_allow, settings.follow_seconds) == ((), 5)
+    assert (settings.egress_allow, settings.follow_seconds) == ((), 0.5)
 
 
 def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

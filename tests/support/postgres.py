@@ -49,9 +49,9 @@ def postgres_server() -> Iterator[str]:
     with (
         # Not pytest's folder: the path of a socket must be short, and the server's user must get in.
         tempfile.TemporaryDirectory(prefix="quittance-pg-", ignore_cleanup_errors=True) as folder,
-        _running(home=Path(folder)) as url,
+        _running(home=Path(folder)) as server,
     ):
-        yield url
+        yield server.url
 
 
 @contextlib.contextmanager
@@ -66,29 +66,56 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _running(*, home: Path) -> Iterator[str]:
+def _running(*, home: Path) -> Iterator[PostgresServer]:
     """One server in one folder, as a child process of ours, so that nothing else is ever stopped."""
     binaries = _binaries(home=home)
     user = _as_whom()
     if user is not None:
         shutil.chown(home, user=user)
     cluster = [f"--pgdata={home / 'data'}", "--username=postgres", "--auth=trust", "--encoding=UTF8"]
-    log = home / "log"
-    with log.open("wb") as sink:
+    with (home / "log").open("wb") as sink:
         made = _spawn([f"{binaries}/initdb", *cluster, "--locale=C", "--no-sync"], home=home, sink=sink)
         if made.wait(START_SECONDS_MAX) != 0:
-            raise PostgresDidNotStart(log.read_text("utf-8", "replace")[-2000:])
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        command = [f"{binaries}/postgres", "-D", f"{home / 'data'}", "-k", str(home), *settings]
-        server = _spawn(command, home=home, sink=sink)
-    url = _url(
-        sa.URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(home)})
-    )
+            raise PostgresDidNotStart((home / "log").read_text("utf-8", "replace")[-2000:])
+    server = PostgresServer(home=home, binaries=binaries)
     try:
-        _wait_until_ready(server, url=url, log=log)
-        yield url
+        server.start()
+        yield server
     finally:
-        _stop(server)
+        server.stop()
+
+
+class PostgresServer:
+    """A server of ours, which a test may stop and start again."""
+
+    def __init__(self, *, home: Path, binaries: Path) -> None:
+        self._home, self._binaries = home, binaries
+        self._process: subprocess.Popen[bytes] | None = None
+        where = {"host": str(home)}
+        self.url = _url(sa.URL.create("postgresql+psycopg", "postgres", database="postgres", query=where))
+
+    def start(self) -> None:
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        command = [f"{self._binaries}/postgres", "-D", f"{self._home / 'data'}", "-k", str(self._home)]
+        log = self._home / "log"
+        with log.open("ab") as sink:
+            self._process = _spawn([*command, *settings], home=self._home, sink=sink)
+        _wait_until_ready(self._process, url=self.url, log=log)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _stop(self._process)
+            self._process = None
+
+
+@contextlib.contextmanager
+def own_server() -> Iterator[PostgresServer]:
+    """A server for one test, which may stop it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="quittance-pg-", ignore_cleanup_errors=True) as folder,
+        _running(home=Path(folder)) as server,
+    ):
+        yield server
 
 
 def _binaries(*, home: Path) -> Path:

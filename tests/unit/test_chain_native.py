@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import gzip
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -377,30 +374,6 @@ def test_a_filtered_answer_only_locates() -> None:
         parse_trace_filter(entries, **(asked | {"first_block": 17}))
     with pytest.raises(MalformedTrace, match="none of the accounts"):
         parse_trace_filter(entries, **(asked | {"accounts": {TOKEN}}))
-
-
-def test_real_blocks_are_read(real_blocks: Path) -> None:
-    """Transactions of many kinds and ages, withdrawals, deposits; whatever receipts were recorded."""
-    full_blocks = receipts = withdrawals = mints = 0
-    for path in sorted(real_blocks.glob("data/blocks/*/*.json.gz")):
-        recorded = json.loads(gzip.decompress(path.read_bytes()))
-        if not recorded["full"]:
-            continue
-        number = int(recorded["block"]["number"], 16)
-        full = parse_full_block(recorded["block"], expected_number=number)
-        full_blocks += 1
-        withdrawals += len(full.withdrawals)
-        mints += sum(1 for each in full.transactions if each.mint_units)
-        by_hash = {each["transactionHash"]: each for each in recorded["receipts"] or ()}
-        for each in full.transactions:
-            found = by_hash.get(str(each.hash))
-            if found is not None and "status" in found:
-                receipts += 1
-                parse_receipt(found, transaction=each, block=full.block)
-    assert full_blocks > 70
-    assert receipts > 4_000
-    assert withdrawals > 300
-    assert mints > 0
 
 
 def test_a_creation_without_an_address_is_refused() -> None:

@@ -90,12 +90,19 @@ def test_it_stays_below_a_refusal_and_tries_again_later() -> None:
         NodeUnreachable(node="n", detail=""),
         BadAnswer(node="n", detail=""),
         rpc_error("method not found", code=-32601),
+        rpc_error("Method eth_getLogs is not supported", code=-32004),
+        rpc_error("Cannot wrap an object", code=-32700),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=repr,
 )
 def test_what_a_smaller_range_cannot_mend_is_raised(error: NodeError) -> None:
     with pytest.raises(type(error)):
         RangeSize(blocks=500).after_failure(error)
+
+
+def test_a_range_that_is_not_supported_may_shrink() -> None:
+    error = rpc_error("the method's block range is not supported", code=-32004)
+    assert RangeSize(blocks=500).after_failure(error).blocks == 250
 
 
 def test_one_block_cannot_shrink() -> None:

@@ -20,9 +20,11 @@ from app.ingest.registry import NODES_MAX, NewChain, check_chain, register_asset
 from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store import coverage as coverage_store
+from app.ingest.store import reading as reading_store
 from app.ingest.store.assets import RegisteredAsset
-from app.ingest.store.chains import Chain
-from app.ingest.store.native_coverage import is_native_read
+from app.ingest.store.chains import Chain, Node
+from app.ingest.store.disagreements import disagreements
+from app.ingest.store.native_setting import is_native_read
 from app.money import DECIMALS_MAX
 from chains.guard import redact_url
 from chains.types import ChainId, Finality
@@ -81,6 +83,8 @@ class ChainIn(BaseModel):
     native: NativeCoin
     finality: FinalityIn
     start_block: Annotated[int, Field(ge=0, le=_BLOCKS_MAX)] = 0
+    agreement: Annotated[int, Field(ge=1, le=NODES_MAX)] = 1
+    """So many of the nodes have to give the same answer before it is stored."""
 
 
 class AssetIn(BaseModel):
@@ -111,6 +115,7 @@ def put_chain(chain: ChainText, body: ChainIn, caller: Admin) -> Response:
             start_block=body.start_block,
         ),
         rpc_urls=tuple(body.rpc_urls),
+        agreement=body.agreement,
         read_native=body.native.read,
     )
     resources = caller.resources
@@ -151,6 +156,7 @@ def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
     nodes = chain_store.nodes(connection, chain.id)
     best = max(nodes, key=lambda node: node.head_block or -1, default=None)
     depth = chain.finality.confirmations
+    rules = reading_store.reading_of_chain(connection, chain.id)
     return {
         "chain": str(chain.id),
         "name": chain.name,
@@ -161,18 +167,31 @@ def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
         },
         "finality": {"tag": "finalized"} if depth is None else {"confirmations": depth},
         "start_block": chain.start_block,
+        "agreement": rules.agreement,
+        "state": "reading" if rules.stopped_at is None else "stopped",
+        "stopped": None
+        if rules.stopped_at is None
+        else {"at": to_rfc3339(rules.stopped_at), "reason": rules.stopped_reason},
         "head": None if best is None else best.head_block,
         "finalized": None if best is None else best.final_block,
         "read_through": coverage_store.read_through(connection, chain.id),
-        "nodes": [
-            {
-                "url": redact_url(node.url),
-                "checked_at": None if node.checked_at is None else to_rfc3339(node.checked_at),
-                "head": node.head_block,
-                "error": node.last_error,
-            }
-            for node in nodes
-        ],
+        "disagreements": len(disagreements(connection, chain_id=chain.id, limit=1000)),
+        "nodes": [_node_document(connection, node, best=best) for node in nodes],
+    }
+
+
+def _node_document(connection: Connection, node: Node, *, best: Node | None) -> dict[str, Any]:
+    """`lag`: how many blocks its head is behind the best one's; all as of when each was last asked."""
+    newest = None if best is None else best.head_block
+    head = node.head_block
+    return {
+        "url": redact_url(node.url),
+        "client_version": reading_store.reading_of_node(connection, node.id).client_version,
+        "checked_at": None if node.checked_at is None else to_rfc3339(node.checked_at),
+        "head": head,
+        "finalized": node.final_block,
+        "lag": None if newest is None or head is None else newest - head,
+        "error": node.last_error,
     }
 
 

@@ -30,7 +30,8 @@ from app.assessment.document import (
     local_text,
 )
 from app.assessment.service import Question, assess_debt
-from app.assessment.values import Assessment
+from app.assessment.store import assessed_as
+from app.assessment.values import Assessment, Result, Timing
 from app.clock import to_rfc3339
 from app.db import reading
 from app.debts import store
@@ -153,10 +154,16 @@ def post_debt(body: DebtIn, caller: Writer) -> Response:
 def list_debts(
     caller: Reader,
     party_id: IdField | None = None,
+    result: Result | None = None,
+    timing: Timing | None = None,
     limit: LimitField = 50,
     cursor: CursorField | None = None,
 ) -> Response:
+    """In the order of recording. `result` and `timing` are those of the last daily assessment."""
     after = read_cursor(cursor, of="debts", kinds=(str,))
+    among = None
+    if result is not None or timing is not None:
+        among = assessed_as(tenant_id=caller.tenant_id, result=result, timing=timing)
     with reading(caller.resources.engine) as connection:
         debts = store.page_of_debts(
             connection,
@@ -164,6 +171,7 @@ def list_debts(
             party_id=party_id,
             after=after[0] if after else None,
             limit=limit,
+            among=among,
         )
     return page(
         [debt_document(debt) for debt in debts],

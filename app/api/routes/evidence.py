@@ -98,7 +98,12 @@ def show_evidence(evidence_id: IdField, caller: Reader) -> Response:
 def delete_evidence(evidence_id: IdField, caller: Sealer) -> Response:
     """Cancel one that is not sealed yet. A sealed one stays."""
     with caller.resources.engine.begin() as connection:
-        row = cancel_evidence(connection, tenant_id=caller.tenant_id, evidence_id=evidence_id)
+        row = cancel_evidence(
+            connection,
+            tenant_id=caller.tenant_id,
+            evidence_id=evidence_id,
+            now=caller.resources.clock(),
+        )
     return JSONResponse(_document(row))
 
 

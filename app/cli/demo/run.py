@@ -39,8 +39,9 @@ _CHAIN_IDS = range(10**9, 2**31)
 _PARTIES = {"creditor": "Harbour Lending Ltd", "debtor": "Ada Lin"}
 
 
-# Given the service's URL, the operator's key and the demo's document.
-Keep = Callable[[str, str, dict[str, Any]], None]
+# Given the service's URL, the operator's key, the demo's document, and what `check` can be asked about its
+# chain.
+Keep = Callable[[str, str, dict[str, Any], dict[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,18 @@ def _play(
             watcher.step("The bundle is verified offline; then one byte is flipped")
             document = {"debt_id": debt_id, "assessment": assessment, **_check(evidence, home=home)}
             if keep is not None:
-                keep(str(api.client.base_url), key.plain, document)
+                keep(str(api.client.base_url), key.plain, document, _asked(stage))
     return document
+
+
+def _asked(stage: story.Stage) -> dict[str, str]:
+    """What `quittance check` takes to be asked about this chain, for as long as its node runs."""
+    return {
+        "chain": str(stage.node.chain),
+        "node": stage.node.url,
+        "to": CHECKSUMMED.address(stage.cast.creditor),
+        "since": to_rfc3339(from_unix_seconds(stage.agreed_time)),
+    }
 
 
 def _record(api: Api, *, stage: story.Stage) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.db import insert_new
-from app.ingest.model import asset, token, transfer
+from app.ingest.model import asset, emitter, token
 from app.money import Asset
 from chains.types import Address, AssetId, BlockRef, ChainId, Hash32
 
@@ -87,13 +87,12 @@ def unnamed_contracts(connection: Connection, *, chain_id: ChainId, limit: int) 
     In no order, so that some which can't be asked never keep the others from their turn.
     """
     asked = sa.select(token.c.contract).where(token.c.chain_id == str(chain_id))
-    unnamed = (
-        sa.select(transfer.c.contract)
-        .where(transfer.c.chain_id == str(chain_id), transfer.c.contract.not_in(asked))
-        .distinct()
-        .subquery()
+    query = (
+        sa.select(emitter.c.contract)
+        .where(emitter.c.chain_id == str(chain_id), emitter.c.contract.not_in(asked))
+        .order_by(sa.func.random())
+        .limit(limit)
     )
-    query = sa.select(unnamed.c.contract).order_by(sa.func.random()).limit(limit)
     return list(connection.execute(query).scalars())
 
 

@@ -14,6 +14,9 @@ from app.ids import new_id
 from app.ingest.model import chain, chain_node
 from chains.types import ChainId, Finality
 
+# Any number that no other program is likely to lock: it keeps two new chains from taking one number.
+_NUMBERING_LOCK = 7_188_305_521_905
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
@@ -90,12 +93,26 @@ def put_chain(connection: Connection, *, value: Chain, rpc_urls: Sequence[str], 
         "start_block": value.start_block,
         "updated_at": now,
     }
-    row = {"id": str(value.id), "reference": value.id.reference, "created_at": now, **settings}
+    number = _next_number(connection)
+    row = {
+        "id": str(value.id),
+        "reference": value.id.reference,
+        "created_at": now,
+        "number": number,
+        **settings,
+    }
     is_new = insert_new(connection, chain, [row], unique=["id"]) == 1
     if not is_new:
         connection.execute(sa.update(chain).where(chain.c.id == str(value.id)).values(**settings))
     _put_nodes(connection, chain_id=value.id, rpc_urls=rpc_urls, now=now)
     return is_new
+
+
+def _next_number(connection: Connection) -> int:
+    """A number for a new chain. A chain keeps its number for ever, since its transfers' keys have it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_NUMBERING_LOCK)))
+    return (connection.scalar(sa.select(sa.func.max(chain.c.number))) or 0) + 1
 
 
 def _put_nodes(connection: Connection, *, chain_id: ChainId, rpc_urls: Sequence[str], now: datetime) -> None:

@@ -1,9 +1,14 @@
-"""What is to be read (watches), and what was read whole (coverage). Anything else is a gap."""
+"""What was read whole, answer by answer. Anything that is not here is a gap, whatever the reason.
+
+Accounts that were asked for together are one set, named by the digest of the sorted addresses. A second
+table holds the same ranges joined: where to read on follows from it, there is no cursor beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,99 +16,133 @@ from sqlalchemy.engine import Connection
 
 from app.db import insert_new
 from app.ids import new_id
-from app.ingest.model import block, chain, coverage, cursor, time_mark, watch
+from app.ingest.ledger_model import account_set, account_set_member, coverage, covered_range
+from app.ingest.model import block, chain
 from app.ingest.ranges import Blocks, merged
-from chains.types import AccountId, Address, BlockRef, ChainId, Hash32
+from app.ingest.store.watches import watches
+from chains.types import Address, BlockRef, ChainId, Hash32
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """An account that is read from a block time on; `first_block` None until that block was found."""
-
-    address: Address
-    since_time: int
-    first_block: int | None
+ERC20 = "erc20"
+NATIVE = "native"
+# Every account there is: what a reading without any filter by account covers.
+EVERY_ACCOUNT = Hash32(hashlib.sha256(b"every account").digest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """A range that was read whole for one account, with the digests of the raw answers."""
+    """A range that was read whole for a set of accounts, with the digests of the raw answers.
 
-    address: Address
+    `nodes` gave the same answer. `blocks_checked` of its blocks were held against their bloom and receipts.
+    `limits` are the words for what the method leaves out.
+    """
+
+    accounts: Hash32
     first: BlockRef
     last: BlockRef
-    node: str
+    nodes: tuple[str, ...]
     read_at: datetime
-    answers: tuple[Mapping[str, object], ...]
+    answers: tuple[Mapping[str, object], ...] = field(repr=False)
+    kind: str = ERC20
+    method: str = "eth_getLogs"
+    blocks_checked: int = 0
+    limits: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> Blocks:
         return Blocks(self.first.number, self.last.number)
 
 
-def watch_accounts(
-    connection: Connection, *, accounts: Iterable[AccountId], since_time: int, now: datetime
-) -> None:
-    """Read these accounts from that block time on; an earlier time than before widens the reading."""
-    since = max(0, since_time)
-    wanted = sorted(set(accounts))
-    insert_new(
-        connection,
-        watch,
-        [
-            {
-                "chain_id": str(each.chain),
-                "address": each.address,
-                "since_time": since,
-                "created_at": now,
-            }
-            for each in wanted
-        ],
-    )
-    for each in wanted:
-        connection.execute(
-            sa.update(watch)
-            .where(
-                watch.c.chain_id == str(each.chain),
-                watch.c.address == each.address,
-                watch.c.since_time > since,
-            )
-            .values(since_time=since)
-        )
-    chains = sorted({str(each.chain) for each in wanted})
-    insert_new(connection, time_mark, [{"chain_id": each, "time": since} for each in chains])
+def record_accounts(
+    connection: Connection, *, chain_id: ChainId, addresses: Collection[Address] | None
+) -> Hash32:
+    """The name of this set of accounts, which is on record from now on. None: every account."""
+    members = sorted(set(addresses or ()))
+    digest = EVERY_ACCOUNT if addresses is None else Hash32(hashlib.sha256(b"".join(members)).digest())
+    row = {"chain_id": str(chain_id), "digest": digest}
+    if insert_new(connection, account_set, [{**row, "size": len(members)}]) and members:
+        connection.execute(sa.insert(account_set_member), [{**row, "address": each} for each in members])
+    return digest
 
 
-def watches(connection: Connection, chain_id: ChainId) -> list[Watch]:
-    starts = sa.and_(time_mark.c.chain_id == watch.c.chain_id, time_mark.c.time == watch.c.since_time)
-    query = (
-        sa.select(watch.c.address, watch.c.since_time, time_mark.c.first_block)
-        .join(time_mark, starts)
-        .where(watch.c.chain_id == str(chain_id))
-        .order_by(watch.c.address)
-    )
-    return [
-        Watch(address=row.address, since_time=row.since_time, first_block=row.first_block)
-        for row in connection.execute(query)
-    ]
-
-
-def unlocated_times(connection: Connection, chain_id: ChainId) -> list[int]:
-    """The times at which windows start, and whose first block nobody found yet."""
-    query = (
-        sa.select(time_mark.c.time)
-        .where(time_mark.c.chain_id == str(chain_id), time_mark.c.first_block.is_(None))
-        .order_by(time_mark.c.time)
-    )
-    return list(connection.execute(query).scalars())
-
-
-def locate_time(connection: Connection, *, chain_id: ChainId, time: int, first_block: int) -> None:
+def add_coverage(connection: Connection, *, chain_id: ChainId, read: Coverage) -> None:
+    """One row for one answer. Its accounts and the blocks at its ends must be on record."""
     connection.execute(
-        sa.update(time_mark)
-        .where(time_mark.c.chain_id == str(chain_id), time_mark.c.time == time)
-        .values(first_block=first_block)
+        sa.insert(coverage).values(
+            id=new_id("cov", now=read.read_at),
+            chain_id=str(chain_id),
+            accounts=read.accounts,
+            kind=read.kind,
+            method=read.method,
+            first_block=read.first.number,
+            first_hash=read.first.hash,
+            last_block=read.last.number,
+            last_hash=read.last.hash,
+            nodes=list(read.nodes),
+            read_at=read.read_at,
+            answers=list(read.answers),
+            blocks_checked=read.blocks_checked,
+            limits=list(read.limits),
+        )
     )
+    _join(connection, chain_id=chain_id, read=read)
+
+
+def _join(connection: Connection, *, chain_id: ChainId, read: Coverage) -> None:
+    """Replace the ranges that overlap or touch the new one by one that holds them all."""
+    table = covered_range.c
+    touching = sa.and_(
+        table.chain_id == str(chain_id),
+        table.accounts == read.accounts,
+        table.kind == read.kind,
+        table.first_block <= read.last.number + 1,
+        table.last_block >= read.first.number - 1,
+    )
+    # One reader at a time: two that joined at once would each miss what the other adds.
+    accounts = sa.select(account_set).where(
+        account_set.c.chain_id == str(chain_id), account_set.c.digest == read.accounts
+    )
+    connection.execute(accounts.with_for_update(key_share=True))
+    found = connection.execute(sa.select(table.first_block, table.last_block).where(touching)).all()
+    connection.execute(sa.delete(covered_range).where(touching))
+    connection.execute(
+        sa.insert(covered_range).values(
+            chain_id=str(chain_id),
+            accounts=read.accounts,
+            kind=read.kind,
+            first_block=min([read.first.number, *(row.first_block for row in found)]),
+            last_block=max([read.last.number, *(row.last_block for row in found)]),
+        )
+    )
+
+
+def covered_blocks(
+    connection: Connection, *, chain_id: ChainId, kind: str = ERC20, addresses: Iterable[Address]
+) -> dict[Address, list[Blocks]]:
+    """The ranges that were read for each account, ascending and joined."""
+    query = sa.select(covered_range.c.accounts, covered_range.c.first_block, covered_range.c.last_block)
+    ranges: dict[Hash32, list[Blocks]] = {}
+    for accounts, first, last in connection.execute(
+        query.where(covered_range.c.chain_id == str(chain_id), covered_range.c.kind == kind)
+    ):
+        ranges.setdefault(accounts, []).append(Blocks(first, last))
+    sets = _sets_of(connection, chain_id=chain_id, addresses=addresses)
+    return {
+        address: merged(each for digest in digests for each in ranges.get(digest, ()))
+        for address, digests in sets.items()
+    }
+
+
+def _sets_of(
+    connection: Connection, *, chain_id: ChainId, addresses: Iterable[Address]
+) -> dict[Address, list[Hash32]]:
+    """The sets that each account is in; every account is in the set of all."""
+    member = account_set_member.c
+    sets: dict[Address, list[Hash32]] = {address: [EVERY_ACCOUNT] for address in addresses}
+    query = sa.select(member.address, member.digest).where(member.chain_id == str(chain_id))
+    for address, digest in connection.execute(query):
+        if address in sets:
+            sets[address].append(digest)
+    return sets
 
 
 def read_through(connection: Connection, chain_id: ChainId) -> int | None:
@@ -111,18 +150,12 @@ def read_through(connection: Connection, chain_id: ChainId) -> int | None:
 
     None if one was never read there.
     """
-    query = sa.select(coverage.c.address, coverage.c.first_block, coverage.c.last_block).where(
-        coverage.c.chain_id == str(chain_id)
-    )
-    read: dict[Address, list[Blocks]] = {}
-    for address, first, last in connection.execute(query):
-        read.setdefault(address, []).append(Blocks(first, last))
     start = connection.scalar(sa.select(chain.c.start_block).where(chain.c.id == str(chain_id))) or 0
+    watched = watches(connection, chain_id)
+    read = covered_blocks(connection, chain_id=chain_id, addresses=[each.address for each in watched])
     ends = [
-        None
-        if each.first_block is None
-        else _end_of(read.get(each.address, ()), first=max(start, each.first_block))
-        for each in watches(connection, chain_id)
+        None if each.first_block is None else _end_of(read[each.address], first=max(start, each.first_block))
+        for each in watched
     ]
     known = [end for end in ends if end is not None]
     return min(known) if known and len(known) == len(ends) else None
@@ -130,77 +163,58 @@ def read_through(connection: Connection, chain_id: ChainId) -> int | None:
 
 def _end_of(read: Iterable[Blocks], *, first: int) -> int | None:
     """Where the range that holds `first` ends."""
-    return next((each.last for each in merged(read) if each.first <= first <= each.last), None)
-
-
-def add_coverage(connection: Connection, *, read: Sequence[Coverage], chain_id: ChainId) -> None:
-    """One row for each account that was read over a range, and its cursor moved. The blocks must be there."""
-    rows = [
-        {
-            "id": new_id("cov", now=each.read_at),
-            "chain_id": str(chain_id),
-            "address": each.address,
-            "first_block": each.first.number,
-            "first_hash": each.first.hash,
-            "last_block": each.last.number,
-            "last_hash": each.last.hash,
-            "kind": "erc20",
-            "method": "eth_getLogs",
-            "node": each.node,
-            "read_at": each.read_at,
-            "answers": list(each.answers),
-        }
-        for each in read
-    ]
-    connection.execute(sa.insert(coverage), rows)
-    for each in read:
-        _move_cursor(connection, chain_id=chain_id, address=each.address, next_block=each.last.number + 1)
-
-
-def _move_cursor(connection: Connection, *, chain_id: ChainId, address: Address, next_block: int) -> None:
-    row = {"chain_id": str(chain_id), "address": address, "next_block": next_block}
-    insert_new(connection, cursor, [row])
-    connection.execute(
-        sa.update(cursor)
-        .where(
-            cursor.c.chain_id == str(chain_id),
-            cursor.c.address == address,
-            cursor.c.next_block < next_block,
-        )
-        .values(next_block=next_block)
-    )
+    return next((each.last for each in read if each.first <= first <= each.last), None)
 
 
 def coverage_of(
     connection: Connection,
     *,
     chain_id: ChainId,
-    addresses: Collection[Address] | None = None,
+    addresses: Collection[Address],
+    kind: str = ERC20,
     known_at: datetime | None = None,
-) -> list[Coverage]:
+) -> dict[Address, list[Coverage]]:
+    """The rows that speak of each account, in the order of their first blocks."""
+    sets = _sets_of(connection, chain_id=chain_id, addresses=addresses)
     first, last = block.alias("first"), block.alias("last")
     query = (
         sa.select(coverage, first.c.time.label("first_time"), last.c.time.label("last_time"))
         .join(first, _is_block(first, coverage.c.first_hash))
         .join(last, _is_block(last, coverage.c.last_hash))
-        .where(coverage.c.chain_id == str(chain_id))
-        .order_by(coverage.c.address, coverage.c.first_block, coverage.c.id)
+        .where(
+            coverage.c.chain_id == str(chain_id),
+            coverage.c.kind == kind,
+            coverage.c.accounts.in_({digest for digests in sets.values() for digest in digests}),
+        )
+        .order_by(coverage.c.first_block, coverage.c.id)
     )
-    if addresses is not None:
-        query = query.where(coverage.c.address.in_(list(addresses)))
     if known_at is not None:
         query = query.where(coverage.c.read_at <= known_at)
-    return [
-        Coverage(
-            address=row.address,
-            first=BlockRef(number=row.first_block, hash=row.first_hash, time=row.first_time),
-            last=BlockRef(number=row.last_block, hash=row.last_hash, time=row.last_time),
-            node=row.node,
-            read_at=row.read_at,
-            answers=tuple(row.answers),
+    by_set: dict[Hash32, list[Coverage]] = {}
+    for row in connection.execute(query):
+        by_set.setdefault(row.accounts, []).append(_coverage(row))
+    return {
+        address: sorted(
+            (each for digest in digests for each in by_set.get(digest, ())),
+            key=lambda each: each.first.number,
         )
-        for row in connection.execute(query)
-    ]
+        for address, digests in sets.items()
+    }
+
+
+def _coverage(row: sa.Row[tuple[object, ...]]) -> Coverage:
+    return Coverage(
+        accounts=row.accounts,
+        kind=row.kind,
+        method=row.method,
+        first=BlockRef(number=row.first_block, hash=row.first_hash, time=row.first_time),
+        last=BlockRef(number=row.last_block, hash=row.last_hash, time=row.last_time),
+        nodes=tuple(row.nodes),
+        read_at=row.read_at,
+        answers=tuple(row.answers),
+        blocks_checked=row.blocks_checked,
+        limits=tuple(row.limits),
+    )
 
 
 def _is_block(alias: sa.FromClause, hash_column: sa.ColumnElement[Hash32]) -> sa.ColumnElement[bool]:

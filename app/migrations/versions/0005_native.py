@@ -1,4 +1,4 @@
-"""The native coin's moves, attempts that failed, events that are no transfers, and what was read of them."""
+"""The native coin's moves, attempts that failed, events that are no transfers, and whether they are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alembic import op
 from app.migrations.columns import bigint, blob, boolean, fixed, integer, key, refer, text, time, u256, word
 
 revision: str = "0005"
-down_revision: str | None = "0002"
+down_revision: str | None = "0004"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
@@ -19,7 +19,7 @@ depends_on: Sequence[str] | None = None
 def upgrade() -> None:
     _create_facts()
     _create_other_logs()
-    _create_reading()
+    _create_setting()
 
 
 def downgrade() -> None:
@@ -99,7 +99,7 @@ def _create_other_logs() -> None:
     op.create_index(None, "other_log", ["chain_id", "recipient", "block_number"])
 
 
-def _create_reading() -> None:
+def _create_setting() -> None:
     op.create_table(
         "native_setting",
         text("chain_id"),
@@ -107,24 +107,3 @@ def _create_reading() -> None:
         key("chain_id"),
         refer(["chain_id"], ["chain.id"]),
     )
-    op.create_table(
-        "native_coverage",
-        text("id"),
-        text("chain_id"),
-        fixed("address", 20),
-        bigint("first_block", check="first_block >= 0"),
-        fixed("first_hash", 32),
-        bigint("last_block"),
-        fixed("last_hash", 32),
-        text("method"),
-        text("internals", check="internals IN ('read', 'inferred', 'not read')"),
-        text("limits"),
-        text("node"),
-        time("read_at"),
-        text("answers"),
-        key("id"),
-        refer(["chain_id", "first_hash"], ["block.chain_id", "block.hash"]),
-        refer(["chain_id", "last_hash"], ["block.chain_id", "block.hash"]),
-        sa.CheckConstraint("last_block >= first_block", name="last_block"),
-    )
-    op.create_index(None, "native_coverage", ["chain_id", "address", "first_block"])

@@ -1,0 +1,156 @@
+"""Many transfers put into the database at once: in one statement on SQLite, by COPY on PostgreSQL.
+
+Both leave Python early: what costs time there is each value of each row. It knows what a row looks like in
+the table, and nothing of what a node may answer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from app.db_errors import problem_of
+from app.ingest.keys import LOG_BITS, key_of
+from chains.evm.fastlogs import LogRow
+
+# So many rows are in memory a second time.
+_ROWS_AT_ONCE = 20_000
+
+# One blob holds all rows, so many bytes each, and a list of keys says which row is where. Values are cut out
+# of the blob by SQLite itself, and no other thread of Python waits for it.
+_ROW_BYTES = 32 + 20 + 20 + 20 + 32
+_SQLITE = f"""
+INSERT INTO transfer (key, tx_hash, contract, sender, recipient, amount_units, recorded_at)
+SELECT each.value, substr(?1, each.key * {_ROW_BYTES} + 1, 32), substr(?1, each.key * {_ROW_BYTES} + 33, 20),
+    substr(?1, each.key * {_ROW_BYTES} + 53, 20), substr(?1, each.key * {_ROW_BYTES} + 73, 20),
+    substr(?1, each.key * {_ROW_BYTES} + 93, 32), ?3
+FROM json_each(?2) AS each WHERE true
+"""  # noqa: S608 - no value of a row is in it.
+
+_COPY = (
+    "COPY transfer (key, tx_hash, contract, sender, recipient, amount_units, recorded_at) FROM STDIN BINARY"
+)
+_UNNEST = """
+INSERT INTO transfer (key, tx_hash, contract, sender, recipient, amount_units, recorded_at)
+SELECT key, tx_hash, contract, sender, recipient, amount_units, %s FROM unnest(
+    %s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[], %s::numeric[]
+) AS each (key, tx_hash, contract, sender, recipient, amount_units)
+ON CONFLICT DO NOTHING
+"""
+_COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
+# Seven fields, each after its length: key, hash, three addresses; then the amount; then the time.
+_COPY_ROW = struct.Struct("!hiqi32si20si20si20s")
+_COPY_TIME = struct.Struct("!iq")
+# PostgreSQL's NUMERIC: how many digits to base 10,000, the weight of the first, sign, scale, the digits.
+_NUMERIC = tuple(struct.Struct(f"!ihhhh{digits}H") for digits in range(21))
+_BASE = 10_000
+
+
+def base_key(chain_number: int) -> int:
+    """What a block number and a log index are added to."""
+    return key_of(chain_number=chain_number, block_number=0, log_index=0)
+
+
+def demand_room(rows: Sequence[LogRow]) -> None:
+    """Raise BeyondKey if a row has no key."""
+    log_index = max(row[1] for row in rows)
+    last = rows[-1]
+    key_of(chain_number=0, block_number=last[0], log_index=log_index)
+
+
+def insert_rows(
+    connection: Connection, *, chain_number: int, rows: Sequence[LogRow], micros: int, some_known: bool
+) -> int:
+    """Insert rows in chain order and return how many were new. Without `some_known` all of them should be."""
+    demand_room(rows)
+    insert = _insert_sqlite if connection.dialect.name == "sqlite" else _insert_postgresql
+    return sum(
+        insert(
+            connection,
+            base=base_key(chain_number),
+            rows=rows[start : start + _ROWS_AT_ONCE],
+            micros=micros,
+            some_known=some_known,
+        )
+        for start in range(0, len(rows), _ROWS_AT_ONCE)
+    )
+
+
+def _keys(base: int, rows: Sequence[LogRow]) -> list[int]:
+    return [base | row[0] << LOG_BITS | row[1] for row in rows]
+
+
+def _insert_sqlite(
+    connection: Connection, *, base: int, rows: Sequence[LogRow], micros: int, some_known: bool
+) -> int:
+    keys = str(_keys(base, rows))
+    values = b"".join([b"".join(row[2:]) for row in rows])
+    statement = f"{_SQLITE} ON CONFLICT DO NOTHING" if some_known else _SQLITE
+    return connection.exec_driver_sql(statement, (values, keys, micros)).rowcount
+
+
+def _insert_postgresql(
+    connection: Connection, *, base: int, rows: Sequence[LogRow], micros: int, some_known: bool
+) -> int:
+    if not some_known:
+        try:
+            with connection.begin_nested():
+                return _copy(connection, base=base, rows=rows, micros=micros)
+        except IntegrityError as error:
+            # Somebody else has just recorded one of them; anything else is no clash.
+            if not isinstance(error.orig, psycopg.errors.UniqueViolation):
+                raise
+    columns = zip(*(row[2:] for row in rows), strict=True)
+    tx_hashes, contracts, senders, recipients, amounts = (list(column) for column in columns)
+    units = [int.from_bytes(amount, "big") for amount in amounts]
+    parameters = (micros, _keys(base, rows), tx_hashes, contracts, senders, recipients, units)
+    return connection.exec_driver_sql(_UNNEST, parameters).rowcount
+
+
+def _copy(connection: Connection, *, base: int, rows: Sequence[LogRow], micros: int) -> int:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - app.db makes no other engine.
+    time = _COPY_TIME.pack(8, micros)
+    pack, numeric = _COPY_ROW.pack, _numeric
+    parts = [_COPY_HEAD]
+    for block, index, tx_hash, contract, sender, recipient, amount in rows:
+        key = base | block << LOG_BITS | index
+        parts.append(pack(7, 8, key, 32, tx_hash, 20, contract, 20, sender, 20, recipient))
+        parts.append(numeric(int.from_bytes(amount, "big")))
+        parts.append(time)
+    parts.append(_COPY_END)
+    with _named(connection), driver.cursor() as cursor:
+        with cursor.copy(_COPY) as copy:
+            copy.write(b"".join(parts))
+        return cursor.rowcount
+
+
+def _numeric(value: int) -> bytes:
+    digits: list[int] = []
+    left = value
+    while left:
+        left, digit = divmod(left, _BASE)
+        digits.append(digit)
+    digits.reverse()
+    size = len(digits)
+    return _NUMERIC[size].pack(8 + 2 * size, size, max(size - 1, 0), 0, 0, *digits)
+
+
+@contextmanager
+def _named(connection: Connection) -> Iterator[None]:
+    """What SQLAlchemy does for its own statements: the driver's errors become those everybody knows."""
+    try:
+        yield
+    except psycopg.Error as error:
+        problem = problem_of(error, database=connection.engine.url.render_as_string(hide_password=True))
+        if problem is not None:
+            raise problem from error
+        raise DBAPIError.instance(
+            _COPY, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
