@@ -92,6 +92,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")
+    # 16 MiB: pages that a reading changes again and again are then copied into the file once.
+    connection.execute("PRAGMA wal_autocheckpoint = 4096")
     connection.create_aggregate("sum_u256", 1, SumU256Aggregate)
 
 

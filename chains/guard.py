@@ -24,6 +24,9 @@ from chains.errors import ChainError, EgressBlocked
 Resolve = Callable[[str, int], Sequence[str]]
 
 _URL_CHARS_MAX = 2048
+# The 64 KiB that httpcore2 asks for at once cost more time than the answer itself. Not for TLS, which hands
+# over 16 KiB at most and would set aside the rest in vain.
+_READ_BYTES = 1 << 20
 _CONNECT_TRIES_MAX = 3
 _ENTRY = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:./]+)\]|(?P<four>[^\s:\[\]]+)):(?P<port>[1-9][0-9]{0,4})")
 # A last label of digits would be read as an IPv4 address by some resolvers.
@@ -269,7 +272,9 @@ class _GuardedBackend(httpcore2.NetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
             else:
-                return stream if self._seconds_left is None else _BoundedStream(stream, self._seconds_left)
+                if self._seconds_left is None:
+                    return stream
+                return _BoundedStream(stream, self._seconds_left, read_bytes=_READ_BYTES)
         raise failure
 
     def connect_unix_socket(
@@ -282,14 +287,22 @@ class _GuardedBackend(httpcore2.NetworkBackend):
 
 
 class _BoundedStream(httpcore2.NetworkStream):
-    """A stream whose every operation ends by the deadline: a node that drips bytes can't hold us for ever."""
+    """A stream whose every operation ends by the deadline: a node that drips bytes can't hold us for ever.
 
-    def __init__(self, stream: httpcore2.NetworkStream, seconds_left: Callable[[], float]) -> None:
+    It reads at least `read_bytes` at once, where so many are there.
+    """
+
+    def __init__(
+        self, stream: httpcore2.NetworkStream, seconds_left: Callable[[], float], *, read_bytes: int = 0
+    ) -> None:
         self._stream = stream
         self._seconds_left = seconds_left
+        self._read_bytes = read_bytes
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._bounded(timeout, httpcore2.ReadTimeout))
+        return self._stream.read(
+            max(max_bytes, self._read_bytes), self._bounded(timeout, httpcore2.ReadTimeout)
+        )
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, self._bounded(timeout, httpcore2.WriteTimeout))

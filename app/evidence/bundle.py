@@ -36,7 +36,7 @@ from app.ingest.store.chains import Node
 from app.ingest.window_check import check_window
 from app.resources import Outside
 from chains.errors import ChainError
-from chains.evm.fastlogs import row_of_transfer
+from chains.evm.rows import row_of_transfer
 from chains.types import Address, ChainId, Transfer
 
 log = structlog.get_logger(__name__)

@@ -74,4 +74,5 @@ def joined(batches: Sequence[LogBatch]) -> LogBatch:
         block_hashes={number: each for batch in batches for number, each in batch.block_hashes.items()},
         block_times={number: each for batch in batches for number, each in batch.block_times.items()},
         answers=tuple(answer for batch in batches for answer in batch.answers),
+        digests=tuple(digest for batch in batches for digest in batch.digests),
     )

@@ -5,7 +5,6 @@ One range is one transaction: its blocks, transfers and coverage are stored toge
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -86,12 +85,20 @@ class Writer:
                 last=blocks[read.last],
                 nodes=believed.nodes,
                 read_at=now,
-                answers=tuple(_digest(each) for each in batch.answers),
+                answers=tuple(
+                    _answer_of(each, digest=digest)
+                    for each, digest in zip(batch.answers, batch.digests, strict=True)
+                ),
                 blocks_checked=believed.blocks_checked,
                 limits=believed.blocks.limits,
             )
             coverage_store.add_coverage(connection, chain_id=self.chain.id, read=coverage)
         return added
+
+    def sort(self) -> None:
+        """When a pass has brought something: whoever looks for an account need not look through it all."""
+        with self.engine.begin() as connection:
+            transfer_store.sort_accounts(connection, chain=self.chain.id)
 
 
 def blocks_of(client: EvmClient, *, batch: LogBatch, final: BlockRef, hashable: bool) -> ToldBlocks:
@@ -131,9 +138,5 @@ def _demand_told(client: EvmClient, batch: LogBatch, blocks: Mapping[int, BlockR
             raise BadAnswer(node=client.rpc.node, detail=detail)
 
 
-def _digest(answer: RpcAnswer) -> dict[str, object]:
-    return {
-        "method": answer.method,
-        "sha256": hashlib.sha256(answer.body).hexdigest(),
-        "size": len(answer.body),
-    }
+def _answer_of(answer: RpcAnswer, *, digest: bytes) -> dict[str, object]:
+    return {"method": answer.method, "sha256": digest.hex(), "size": len(answer.body)}

@@ -18,7 +18,7 @@ from app.ingest.plan import ACCOUNTS_PER_REQUEST
 from app.ingest.store import coverage as coverage_store
 from app.ingest.store import provisional as provisional_store
 from chains.errors import BadAnswer
-from chains.evm.fastlogs import transfer_of_row
+from chains.evm.rows import transfer_of_row
 from chains.types import Address, BlockRef, ChainId, Transfer
 
 # A rollup may call blocks final only after many minutes; of a longer head the newest blocks are shown.

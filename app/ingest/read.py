@@ -55,6 +55,8 @@ class Pass:
         parts = self._parts(watches)
         self._total = sum(part.size for part in parts)
         unread = [reason for part in parts for reason in self._read_part(part)]
+        if self.transfers:
+            self.belief.writer.sort()
         return [*unread[:REASONS_MAX], *([] if len(unread) <= REASONS_MAX else ["and so on"])]
 
     def _parts(self, watches: Sequence[Watch]) -> list[Part]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from chains.errors import BadAnswer
 from chains.evm.block_receipts import may_have_log, transfers_among
 from chains.evm.client import EvmClient, LogBatch
-from chains.evm.fastlogs import LogRow, row_of_log
 from chains.evm.header import Header, UnknownHeaderField
 from chains.evm.proving import block_receipts, headers
+from chains.evm.rows import LogRow, row_of_log
 from chains.evm.soundness import Escape, unsound
 from chains.evm.transfers import TRANSFER_TOPIC, OtherLog
 from chains.rpc import RpcAnswer

@@ -8,8 +8,8 @@ from app.ingest.ranges import Blocks
 from app.ingest.receipts import ReceiptsCheck, check_receipts
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient
-from chains.evm.fastlogs import LogRow
 from chains.evm.ranges import RangeSize
+from chains.evm.rows import LogRow
 from chains.types import Address
 
 # Beyond this, blocks are drawn at random: one by one, a year of a fast chain would take days.

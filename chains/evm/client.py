@@ -6,6 +6,7 @@ BadAnswer that names the node. It knows nothing of debts, and decides nothing ab
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,8 +24,9 @@ from chains.evm.blocks import (
     parse_block,
 )
 from chains.evm.encoding import BadEncoding
-from chains.evm.fastlogs import LogRow
+from chains.evm.fastlogs import LogReader
 from chains.evm.ranges import LearntSize, RangeSize
+from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     MalformedLog,
     OtherLog,
@@ -40,6 +42,8 @@ from chains.types import EVM_CHAIN_ID_MAX, Address, BlockRef, ChainId, Finality,
 
 BATCH_CALLS_MAX = 50
 VERSION_CHARS_MAX = 200
+# Every block has transfers of somebody: the first answer should not be the largest of all.
+WHOLE_CHAIN = RangeSize(blocks=50)
 
 
 class BlockNotServed(NodeError):
@@ -73,7 +77,8 @@ class LogBatch:
     """One range, each log once, in chain order: what `LogsAnswer` says, in the form that is stored.
 
     `block_hashes` has every block that a log lies in; `block_times` those whose logs all tell their block's
-    time, as the node claims it. `answers` are kept for their bytes: their `result` is None.
+    time, as the node claims it. `answers` are kept for their bytes: their `result` is None; `digests` are
+    the SHA-256 of these, in the same order.
     """
 
     first_block: int
@@ -83,6 +88,7 @@ class LogBatch:
     block_hashes: dict[int, Hash32]
     block_times: dict[int, int]
     answers: tuple[RpcAnswer, ...]
+    digests: tuple[bytes, ...]
 
 
 class EvmClient:
@@ -91,6 +97,7 @@ class EvmClient:
     def __init__(self, rpc: RpcClient, chain: ChainId) -> None:
         self.rpc = rpc
         self.chain = chain
+        self._log_reader = LogReader()
 
     def check_chain(self) -> RpcAnswer:
         """Raise WrongChain unless the node serves this chain (EIP-695)."""
@@ -217,6 +224,8 @@ class EvmClient:
             block_hashes=found.block_hashes,
             block_times=found.block_times,
             answers=tuple(replace(answer, result=None) for answer in answers),
+            # Here, where the next answers are still on their way, and not where one is stored.
+            digests=tuple(hashlib.sha256(answer.body).digest() for answer in answers),
         )
 
     def log_ranges(
@@ -244,7 +253,7 @@ class EvmClient:
             last_block=last_block,
             fetch=fetch,
             size_of=lambda batch: max(len(answer.body) for answer in batch.answers),
-            learnt=learnt or LearntSize(now=size or RangeSize()),
+            learnt=learnt or LearntSize(now=size or (WHOLE_CHAIN if accounts is None else RangeSize())),
             ahead=ahead,
         )
 
@@ -252,7 +261,7 @@ class EvmClient:
         """An answer whose result is `fastlogs.Logs`."""
 
         def read(body: bytes, *, call_id: int) -> fastlogs.Logs | ErrorObject:
-            return fastlogs.read_logs(body, call_id=call_id, asked=asked)
+            return self._log_reader.read(body, call_id=call_id, asked=asked)
 
         return self.rpc.call_read("eth_getLogs", [asked], read=read)
 

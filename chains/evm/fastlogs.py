@@ -6,11 +6,13 @@ reader, which stays the one definition of what is accepted and is what the offli
 
 from __future__ import annotations
 
+import threading
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain as joined
-from typing import Any, Literal, TypeVar
+from operator import lt
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 
@@ -19,6 +21,7 @@ from chains.errors import ChainError
 from chains.evm import encoding
 from chains.evm.blocks import BLOCK_TIME_MAX
 from chains.evm.encoding import BLOCK_NUMBER_MAX, BadEncoding
+from chains.evm.rows import LogRow, row_of_log
 from chains.evm.transfers import (
     LOG_INDEX_MAX,
     NATIVE_LOG_EMITTER,
@@ -31,18 +34,19 @@ from chains.evm.transfers import (
     parse_logs,
 )
 from chains.jsonrpc import ErrorObject
-from chains.types import Address, BlockRef, ChainId, Hash32, Transfer
+from chains.types import Hash32
 
 T = TypeVar("T")
 
-# Block number, log index, transaction hash, contract, sender, recipient, and the amount as 32 bytes.
-LogRow = tuple[int, int, bytes, bytes, bytes, bytes, bytes]
 
 _TOPIC = str(TRANSFER_TOPIC)
 _EMITTER = str(NATIVE_LOG_EMITTER)
 # 0x and 64 hex digits.
 _WORD_CHARS = 66
-_PADDING = bytes(12)
+_PADDING = "0x" + "00" * 12
+_PADDING_CHARS = len(_PADDING)
+# Each account takes some 200 bytes; the busiest ones are met again and again.
+_REMEMBERED_MAX = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +66,28 @@ class _Unusual(ChainError):
     """The body is not one of those that are read here; whether it is acceptable is not known yet."""
 
 
-class _Log(
-    msgspec.Struct, gc=False, rename="camel", forbid_unknown_fields=True, omit_defaults=True, frozen=True
-):
+# A topic that is not there. No text of an answer is this object, whose true type only the decoder minds.
+_NONE = cast("str", msgspec.UNSET)
+
+
+class _Topics(msgspec.Struct, gc=False, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """An array of up to four; no list, which Python's collector of garbage would look at again and again."""
+
+    event: str = _NONE
+    first: str = _NONE
+    second: str = _NONE
+    third: str = _NONE
+
+    def listed(self) -> list[str]:
+        """As the strict reader wants them."""
+        return [each for each in (self.event, self.first, self.second, self.third) if each is not _NONE]
+
+
+class _Log(msgspec.Struct, gc=False, rename="camel", forbid_unknown_fields=True, frozen=True):
     """The fields that geth and its like answer. None of them is checked yet."""
 
     address: str
-    topics: list[str]
+    topics: _Topics
     data: str
     block_hash: str
     block_number: str
@@ -76,8 +95,20 @@ class _Log(
     log_index: str
     transaction_index: str | msgspec.UnsetType = msgspec.UNSET
     block_timestamp: str | msgspec.UnsetType = msgspec.UNSET
-    # The default is what is never answered, so that whatever was answered is written out again.
     removed: bool | msgspec.UnsetType = msgspec.UNSET
+
+    def entry(self) -> dict[str, Any]:
+        """As the strict reader wants it."""
+        found = {
+            "address": self.address,
+            "topics": self.topics.listed(),
+            "data": self.data,
+            "blockHash": self.block_hash,
+            "blockNumber": self.block_number,
+            "transactionHash": self.transaction_hash,
+            "logIndex": self.log_index,
+        }
+        return found if self.removed is msgspec.UNSET else found | {"removed": self.removed}
 
 
 class _Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True, frozen=True):
@@ -86,25 +117,89 @@ class _Answer(msgspec.Struct, gc=False, forbid_unknown_fields=True, frozen=True)
     result: list[_Log]
 
 
+# Keys that every log has, and that the answer itself has.
+_LOG_KEYS = 7
+_ANSWER_KEYS = 3
+_UNSET = {msgspec.UNSET}
 _decode = msgspec.json.Decoder(_Answer).decode
-_encoder = msgspec.json.Encoder()
 
 
-def read_logs(body: bytes, *, call_id: int, asked: Mapping[str, Any]) -> Logs | ErrorObject:
-    """The logs of one eth_getLogs answer, given the parameter object that was asked; or the node's error.
+class LogReader:
+    """Reads eth_getLogs answers of one chain, and remembers the accounts that it met last.
 
-    Raises MalformedAnswer or MalformedLog exactly where `jsonrpc.read_answer` and `parse_logs` do.
+    Usable from several threads. One reads at a time: two would not be faster, and would take the memory of
+    two answers taken apart.
     """
-    try:
-        return _read_usual(body, call_id=call_id, asked=asked)
-    except (ChainError, ValueError, KeyError, TypeError):
-        # Whatever is wrong, or merely odd: the strict reader decides, and says what it is.
-        pass
-    result = jsonrpc.read_answer(body, call_id=call_id)
-    if isinstance(result, ErrorObject):
-        return result
-    parsed = parse_logs(result, asked=asked)
-    return _of_parsed(parsed, told=((entry["blockNumber"], entry.get("blockTimestamp")) for entry in result))
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._accounts = _Once(_account)
+        self._contracts = _Once(_contract)
+
+    def read(self, body: bytes, *, call_id: int, asked: Mapping[str, Any]) -> Logs | ErrorObject:
+        """The logs of one answer, given the parameter object that was asked; or the node's error.
+
+        Raises MalformedAnswer or MalformedLog exactly where `jsonrpc.read_answer` and `parse_logs` do.
+        """
+        with self._turn:
+            return self._read(body, call_id=call_id, asked=asked)
+
+    def _read(self, body: bytes, *, call_id: int, asked: Mapping[str, Any]) -> Logs | ErrorObject:
+        try:
+            return self._read_usual(body, call_id=call_id, asked=asked)
+        except (ChainError, ValueError, KeyError, TypeError):
+            # Whatever is wrong, or merely odd: the strict reader decides, and says what it is.
+            pass
+        result = jsonrpc.read_answer(body, call_id=call_id)
+        if isinstance(result, ErrorObject):
+            return result
+        parsed = parse_logs(result, asked=asked)
+        return _of_parsed(
+            parsed, told=((entry["blockNumber"], entry.get("blockTimestamp")) for entry in result)
+        )
+
+    def _read_usual(self, body: bytes, *, call_id: int, asked: Mapping[str, Any]) -> Logs:
+        """Raises where it does not read on; that is no verdict yet."""
+        logs = _decoded(body, call_id=call_id)
+        window = _Window.of(asked)
+        usual, odd = _sorted_out(logs)
+        blocks = _blocks(logs, window)
+        rows = self._rows(usual, blocks.numbers)
+        window.demand(rows)
+        read = Logs(rows=_in_order(rows), others=(), block_hashes=blocks.hashes, block_times=blocks.times)
+        if not odd:
+            return read
+        parsed = parse_logs([log.entry() for log in odd], asked=asked)
+        found = merge([read, _of_parsed(parsed, told=())])
+        return Logs(
+            rows=found.rows, others=found.others, block_hashes=blocks.hashes, block_times=blocks.times
+        )
+
+    def _rows(self, logs: Sequence[_Log], numbers: dict[str, int]) -> list[LogRow]:
+        """Column by column, and without a line of Python for each value where that can be."""
+        index, contract, account = _Once(_log_index), self._contracts, self._accounts
+        hashes = [log.transaction_hash for log in logs]
+        amounts = [log.data for log in logs]
+        if not {text[:2] for text in hashes} | {text[:2] for text in amounts} <= {"0x"}:
+            raise _Unusual
+        if not {len(text) for text in hashes} <= {_WORD_CHARS}:
+            raise _Unusual
+        rows = list(
+            zip(
+                map(numbers.__getitem__, [log.block_number for log in logs]),
+                map(index.__getitem__, [log.log_index for log in logs]),
+                map(unhexlify, [text[2:] for text in hashes]),
+                map(contract.__getitem__, [log.address for log in logs]),
+                map(account.__getitem__, [log.topics.first for log in logs]),
+                map(account.__getitem__, [log.topics.second for log in logs]),
+                map(unhexlify, [text[2:] for text in amounts]),
+                strict=True,
+            )
+        )
+        for cache in (contract, account):
+            if len(cache) > _REMEMBERED_MAX:
+                cache.clear()
+        return rows
 
 
 def merge(parts: Sequence[Logs]) -> Logs:
@@ -128,52 +223,60 @@ def merge(parts: Sequence[Logs]) -> Logs:
     return Logs(rows=rows, others=others, block_hashes=hashes, block_times=_agreed_times(parts))
 
 
-def _read_usual(body: bytes, *, call_id: int, asked: Mapping[str, Any]) -> Logs:
-    """Raises where it does not read on; that is no verdict yet."""
-    answer = _decoded(body)
-    if answer.id != call_id:
-        raise _Unusual
-    window = _Window.of(asked)
-    usual = [log for log in answer.result if _is_usual(log)]
-    blocks = _blocks(answer.result, window)
-    rows = _rows(usual, blocks.numbers)
-    window.demand(rows)
-    read = Logs(rows=_in_order(rows), others=(), block_hashes=blocks.hashes, block_times=blocks.times)
-    if len(usual) == len(answer.result):
-        return read
-    odd = [msgspec.to_builtins(log) for log in answer.result if not _is_usual(log)]
-    found = merge([read, _of_parsed(parse_logs(odd, asked=asked), told=())])
-    return Logs(rows=found.rows, others=found.others, block_hashes=blocks.hashes, block_times=blocks.times)
+def _decoded(body: bytes, *, call_id: int) -> list[_Log]:
+    """The logs, if each key is there once.
 
-
-def _decoded(body: bytes) -> _Answer:
-    """The answer, if its text is the shortest that says the same.
-
-    Then nothing else can be in it: no second key of the same name, no field that was passed over, no
-    number in an odd form. geth and most others write it so, some with a line end behind it. Escapes are
-    left out first, since what is written out again could be longer than they are.
+    Keys that are not known are refused by the decoder, and a second of the same name is a colon more than
+    there are keys. A colon in a text does no harm: it is one more, too.
     """
-    if b"\\" in body:
-        raise _Unusual
     try:
         answer = _decode(body)
     except msgspec.DecodeError as error:
         raise _Unusual from error
-    if len(_encoder.encode(answer)) != len(body) - body.endswith(b"\n"):
+    logs = answer.result
+    keys = _ANSWER_KEYS + _LOG_KEYS * len(logs)
+    for told in (
+        [log.transaction_index for log in logs],
+        [log.block_timestamp for log in logs],
+        [log.removed for log in logs],
+    ):
+        keys += len(told) - told.count(msgspec.UNSET)
+    if answer.id != call_id or body.count(b":") != keys:
         raise _Unusual
-    return answer
+    # Nothing depends on these two; but what is no JSON text at all is for the strict reader to find.
+    texts = {log.transaction_index for log in logs} | {log.block_timestamp for log in logs}
+    if any(not (isinstance(text, str) and text.isascii() and text.isalnum()) for text in texts - _UNSET):
+        raise _Unusual
+    return logs
+
+
+def _sorted_out(logs: list[_Log]) -> tuple[list[_Log], list[_Log]]:
+    """The logs that are read in bulk, and those whose kind the strict reader has to tell."""
+    topics = [log.topics for log in logs]
+    if (
+        {each.event for each in topics} <= {_TOPIC}
+        and {len(log.data) for log in logs} <= {_WORD_CHARS}
+        and {each.third for each in topics} <= {_NONE}
+        and _NONE not in {each.second for each in topics}
+        and True not in {log.removed for log in logs}
+        and _EMITTER not in {log.address for log in logs}
+    ):
+        return logs, []
+    usual = [log for log in logs if _is_usual(log)]
+    return usual, [log for log in logs if not _is_usual(log)]
 
 
 def _is_usual(log: _Log) -> bool:
+    """A Transfer by its form; that its two accounts are accounts is looked at when they are read."""
     topics = log.topics
     return (
-        len(topics) == 3
-        and topics[0] == _TOPIC
+        topics.event == _TOPIC
+        and topics.second is not _NONE
+        and topics.third is _NONE
         and len(log.data) == _WORD_CHARS
+        and topics.first[:_PADDING_CHARS] == topics.second[:_PADDING_CHARS] == _PADDING
         and not log.removed
         and log.address != _EMITTER
-        and topics[1].startswith("0x000000000000000000000000")
-        and topics[2].startswith("0x000000000000000000000000")
     )
 
 
@@ -198,7 +301,8 @@ def _word(text: str) -> bytes:
 
 
 def _account(topic: str) -> bytes:
-    # The twelve bytes before it were looked at by _is_usual.
+    if topic[:_PADDING_CHARS] != _PADDING:
+        raise _Unusual
     return _word(topic)[12:]
 
 
@@ -214,25 +318,6 @@ def _contract(text: str) -> bytes:
 
 def _log_index(text: str) -> int:
     return encoding.quantity(text, most=LOG_INDEX_MAX)
-
-
-def _rows(logs: Sequence[_Log], numbers: Mapping[str, int]) -> list[LogRow]:
-    index, tx, contract, account = _Once(_log_index), _Once(_word), _Once(_contract), _Once(_account)
-    rows = [
-        (
-            numbers[log.block_number],
-            index[log.log_index],
-            tx[log.transaction_hash],
-            contract[log.address],
-            account[log.topics[1]],
-            account[log.topics[2]],
-            unhexlify(log.data[2:]),
-        )
-        for log in logs
-    ]
-    if {log.data[:2] for log in logs} - {"0x"}:
-        raise _Unusual
-    return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,13 +394,13 @@ def _accounts(position: str | Sequence[str] | None) -> frozenset[bytes] | None:
     if position is None:
         return None
     words = (position,) if isinstance(position, str) else position
-    return frozenset(_word(text)[12:] for text in words if text.startswith("0x000000000000000000000000"))
+    return frozenset(_account(text) for text in words if text.startswith(_PADDING))
 
 
 def _in_order(rows: list[LogRow]) -> list[LogRow]:
     """Sorted, and each once. Raises MalformedLog."""
-    rows.sort()
-    if len({row[:2] for row in rows}) == len(rows):
+    places = [row[0] << 31 | row[1] for row in rows]
+    if all(map(lt, places, places[1:])):
         return rows
     rows = sorted(set(rows))
     _demand_distinct(rows)
@@ -337,43 +422,4 @@ def _of_parsed(parsed: ParsedLogs, *, told: Iterable[tuple[str, object]]) -> Log
         others=parsed.others,
         block_hashes={log.block_number: log.block_hash for log in logs},
         block_times=_times((int(number, 16), time) for number, time in told),
-    )
-
-
-def row_of_log(log: RawTransferLog) -> LogRow:
-    """What the strict reader found, as a row."""
-    return (
-        log.block_number,
-        log.log_index,
-        bytes(log.tx_hash),
-        bytes(log.contract),
-        bytes(log.sender),
-        bytes(log.recipient),
-        log.amount_units.to_bytes(32, "big"),
-    )
-
-
-def transfer_of_row(row: LogRow, *, chain: ChainId, block: BlockRef) -> Transfer:
-    """The finished value. `block` has to be the row's own."""
-    return Transfer(
-        chain=chain,
-        block=block,
-        tx_hash=Hash32(row[2]),
-        log_index=row[1],
-        contract=Address(row[3]),
-        sender=Address(row[4]),
-        recipient=Address(row[5]),
-        amount_units=int.from_bytes(row[6], "big"),
-    )
-
-
-def row_of_transfer(value: Transfer) -> LogRow:
-    return (
-        value.block.number,
-        value.log_index,
-        bytes(value.tx_hash),
-        bytes(value.contract),
-        bytes(value.sender),
-        bytes(value.recipient),
-        value.amount_units.to_bytes(32, "big"),
     )

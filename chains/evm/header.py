@@ -143,7 +143,7 @@ def decode_header(data: bytes) -> Header:
         if not len(_REQUIRED) <= len(items) <= len(_FIELDS):
             msg = f"a header has {len(_REQUIRED)} to {len(_FIELDS)} fields, not {len(items)}"
             raise BadHeader(msg)
-        found = {name: _checked_item(name, item) for name, item in zip(_FIELDS, items, strict=False)}
+        found = dict(zip(_FIELDS, map(_checked_item, _FIELDS, items), strict=False))
         return Header(
             number=rlp.decode_int(found["number"], most=BLOCK_NUMBER_MAX),
             hash=Hash32(keccak256(data)),

@@ -335,6 +335,25 @@ def block(*answers: dict[str, Any]) -> tuple[Header, list[dict[str, Any]]]:
     return header, placed(list(answers), header)
 
 
+def test_a_lie_that_the_bloom_does_not_show_shows_in_the_root() -> None:
+    """Another amount, one of two equal logs, a receipt without logs: the filter is the same."""
+    token = log(b"\x01" * 20)
+    header, answers = block(plain(token, {**token}), plain())
+    lies: list[list[dict[str, Any]]] = [
+        [answers[0] | {"logs": [token | {"data": hexed(b"\x01" * 32)}, answers[0]["logs"][1]]}, answers[1]],
+        [answers[0] | {"logs": [token]}, answers[1]],
+        answers[:1],
+        [answers[0], answers[1] | {"status": "0x0"}],
+        [answers[1], answers[0]],
+    ]
+    assert verify_receipts(header, answers).header == header
+    for lie in lies:
+        with pytest.raises(ReceiptsMismatch, match="receiptsRoot") as caught:
+            verify_receipts(header, lie)
+        assert (caught.value.number, caught.value.committed) == (7, header.receipts_root)
+        assert block_bloom([read_receipt(answer) for answer in lie]) == header.bloom
+
+
 def test_an_empty_bloom_over_logs_is_refused() -> None:
     _, answers = block(plain(log(b"\x01" * 20)))
     header = header_of(receipts=[read_receipt(answers[0]).encoded])

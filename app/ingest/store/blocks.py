@@ -8,9 +8,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from app.db import insert_new
 from app.ingest.model import block
 from app.ingest.order import BlocksDisagree, demand_one_chain
+from app.ingest.store.rows import insert_blocks
 from chains.types import BlockRef, ChainId
 
 
@@ -24,18 +24,7 @@ def add_blocks(
     demand_one_chain([*known, *new])
     hashes = {each.hash for each in known}
     fresh = {each.hash: each for each in new if each.hash not in hashes}
-    rows = [
-        {
-            "chain_id": str(chain_id),
-            "hash": each.hash,
-            "number": each.number,
-            "time": each.time,
-            "parent_hash": each.parent_hash,
-            "recorded_at": now,
-        }
-        for each in fresh.values()
-    ]
-    if insert_new(connection, block, rows) == len(rows):
+    if insert_blocks(connection, chain_id=chain_id, blocks=list(fresh.values()), now=now) == len(fresh):
         return
     # Another reader has just recorded them; or a hash is on record already, with quite another number.
     known = _around(connection, chain_id=chain_id, first=min(numbers), last=max(numbers))

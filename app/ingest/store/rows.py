@@ -1,22 +1,27 @@
-"""Many transfers put into the database at once: in one statement on SQLite, by COPY on PostgreSQL.
+"""Many transfers or blocks put into the database at once: by one statement on SQLite, COPY on PostgreSQL.
 
-Both leave Python early: what costs time there is each value of each row. It knows what a row looks like in
-the table, and nothing of what a node may answer.
+Both leave Python early: what costs time there is each value of each row, and with each row that SQLite
+steps over, another thread may take its turn and keep it. It knows what a row looks like in the table, and
+nothing of what a node may answer.
 """
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import psycopg
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from app.columns import UtcTime
 from app.db_errors import problem_of
 from app.ingest.keys import LOG_BITS, key_of
-from chains.evm.fastlogs import LogRow
+from chains.evm.rows import LogRow
+from chains.types import BlockRef, ChainId
 
 # So many rows are in memory a second time.
 _ROWS_AT_ONCE = 20_000
@@ -42,6 +47,26 @@ SELECT key, tx_hash, contract, sender, recipient, amount_units, %s FROM unnest(
 ) AS each (key, tx_hash, contract, sender, recipient, amount_units)
 ON CONFLICT DO NOTHING
 """
+_BLOCKS_SQLITE = """
+INSERT INTO block (chain_id, hash, number, time, parent_hash, recorded_at)
+SELECT ?1, substr(?2, each.key * 32 + 1, 32), json_extract(each.value, '$[0]'),
+    json_extract(each.value, '$[1]'),
+    CASE WHEN json_extract(each.value, '$[2]') THEN substr(?3, each.key * 32 + 1, 32) END, ?4
+FROM json_each(?5) AS each WHERE true ON CONFLICT DO NOTHING
+"""
+_BLOCKS_POSTGRESQL = """
+INSERT INTO block (chain_id, hash, number, time, parent_hash, recorded_at)
+SELECT %s, hash, number, time, parent_hash, %s
+FROM unnest(%s::bytea[], %s::bigint[], %s::bigint[], %s::bytea[]) AS each (hash, number, time, parent_hash)
+ON CONFLICT DO NOTHING
+"""
+_MISSING = """
+SELECT each.value FROM {numbers} AS each{columns}
+WHERE NOT EXISTS (SELECT 1 FROM block WHERE block.chain_id = {chain} AND block.number = each.value) LIMIT 1
+"""
+_MISSING_SQLITE = _MISSING.format(numbers="json_each(?1)", columns="", chain="?2")
+_MISSING_POSTGRESQL = _MISSING.format(numbers="unnest(%s::bigint[])", columns=" (value)", chain="%s")
+
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 # Seven fields, each after its length: key, hash, three addresses; then the amount; then the time.
@@ -80,6 +105,39 @@ def insert_rows(
         )
         for start in range(0, len(rows), _ROWS_AT_ONCE)
     )
+
+
+def insert_blocks(
+    connection: Connection, *, chain_id: ChainId, blocks: Sequence[BlockRef], now: datetime
+) -> int:
+    """Insert the blocks whose number and whose hash are not on record yet; returns how many."""
+    if not blocks:
+        return 0
+    parents = [each.parent_hash for each in blocks]
+    if connection.dialect.name == "sqlite":
+        facts = [[each.number, each.time, each.parent_hash is not None] for each in blocks]
+        parameters: tuple[object, ...] = (
+            str(chain_id),
+            b"".join(each.hash for each in blocks),
+            b"".join(parent or bytes(32) for parent in parents),
+            UtcTime().process_bind_param(now, connection.dialect),
+            json.dumps(facts),
+        )
+        return connection.exec_driver_sql(_BLOCKS_SQLITE, parameters).rowcount
+    hashes, numbers, times = zip(*((each.hash, each.number, each.time) for each in blocks), strict=True)
+    parameters = (str(chain_id), now, list(hashes), list(numbers), list(times), parents)
+    return connection.exec_driver_sql(_BLOCKS_POSTGRESQL, parameters).rowcount
+
+
+def missing_block(connection: Connection, *, chain_id: ChainId, numbers: Iterable[int]) -> int | None:
+    """The number of a block that is not on record, if there is one."""
+    listed = sorted(numbers)
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql(_MISSING_SQLITE, (str(listed), str(chain_id)))
+    else:
+        found = connection.exec_driver_sql(_MISSING_POSTGRESQL, (listed, str(chain_id)))
+    number: int | None = found.scalar()
+    return number
 
 
 def _keys(base: int, rows: Sequence[LogRow]) -> list[int]:

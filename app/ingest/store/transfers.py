@@ -16,9 +16,9 @@ from app.ingest.model import block, chain, emitter, transfer, transfer_account, 
 from app.ingest.ranges import Blocks
 from app.ingest.store import accounts as account_store
 from app.ingest.store.accounts import Keys, keys_of_accounts
-from app.ingest.store.rows import insert_rows
+from app.ingest.store.rows import insert_rows, missing_block
 from chains.errors import ChainError
-from chains.evm.fastlogs import LogRow, row_of_transfer
+from chains.evm.rows import LogRow, row_of_transfer
 from chains.types import AccountId, Address, BlockRef, ChainId, Hash32, Transfer
 
 
@@ -270,13 +270,9 @@ def _demand_recorded(
 
 def _demand_blocks(connection: Connection, *, chain_id: ChainId, rows: Sequence[LogRow]) -> None:
     """The key says which block a transfer is of, and only the block says when it was."""
-    wanted = {row[0] for row in rows}
-    query = sa.select(block.c.number).where(
-        block.c.chain_id == str(chain_id), block.c.number.between(min(wanted), max(wanted))
-    )
-    missing = wanted.difference(connection.execute(query).scalars())
-    if missing:
-        raise BlockNotRecorded(number=min(missing))
+    missing = missing_block(connection, chain_id=chain_id, numbers={row[0] for row in rows})
+    if missing is not None:
+        raise BlockNotRecorded(number=missing)
 
 
 def _demand_hashes(connection: Connection, *, chain_id: ChainId, transfers: Collection[Transfer]) -> None:
