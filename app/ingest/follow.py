@@ -201,22 +201,23 @@ def _read_native(this: Pass, *, panel: Panel, seconds: float) -> NativeReport:
 def _located(this: Pass, *, panel: Panel) -> Sequence[Watch] | None:
     """The accounts whose window has begun; None where too few nodes could be asked."""
     writer = this.belief.writer
-    for seat in panel.readers_of(this.final):
-        witnesses = [each for each in panel.readers_of(this.final) if each is not seat]
-        if 1 + len(witnesses) < panel.rules.agreement:
+    # Each turn that ends without an answer leaves one node fewer.
+    while readers := panel.readers_of(this.final):
+        seat, *witnesses = readers[: panel.rules.agreement]
+        if len(readers) < panel.rules.agreement:
             return None
         try:
             return located_watches(
                 engine=writer.engine,
                 client=seat.client,
-                witnesses=[each.client for each in witnesses[: panel.rules.agreement - 1]],
+                witnesses=[each.client for each in witnesses],
                 chain=writer.chain.id,
                 final=this.final,
                 hashable=panel.rules.demands_hashes,
                 clock=writer.clock,
             )
         except NodeError as error:
-            next(each for each in panel.readers if each.client.rpc.node == error.node).fail(error)
+            next((each for each in readers if each.client.rpc.node == error.node), seat).fail(error)
         except ChainError as error:
             seat.fail(error)
     return None

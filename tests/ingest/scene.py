@@ -93,8 +93,19 @@ def truth(
     }
 
 
+@cache
+def _accounts(node: DevNode) -> tuple[Address, ...]:
+    return node.accounts()
+
+
 def block_of(node: DevNode, number: int) -> BlockRef:
     return _block_of(node, number, node.block().hash)
+
+
+def blocks_of(node: DevNode, numbers: Iterable[int]) -> list[BlockRef]:
+    """Many blocks of the chain as it is now."""
+    head = node.block().hash
+    return [_block_of(node, number, head) for number in numbers]
 
 
 @cache
@@ -132,7 +143,8 @@ def _everything(node: DevNode, head: Hash32) -> frozenset[Moved]:
 
 def first_of_window(node: DevNode) -> int:
     """The first block that is not older than the agreement."""
-    return next(number for number in range(999) if block_of(node, number).time >= AGREED_AT)
+    head = node.block().hash
+    return next(number for number in range(999) if _block_of(node, number, head).time >= AGREED_AT)
 
 
 def stored(engine: Engine) -> set[Moved]:
@@ -203,19 +215,19 @@ class Scene:
 
     @property
     def issuer(self) -> Address:
-        return self.node.accounts()[0]
+        return _accounts(self.node)[0]
 
     @property
     def creditor(self) -> Address:
-        return self.node.accounts()[1]
+        return _accounts(self.node)[1]
 
     @property
     def debtor(self) -> Address:
-        return self.node.accounts()[2]
+        return _accounts(self.node)[2]
 
     @property
     def stranger(self) -> Address:
-        return self.node.accounts()[3]
+        return _accounts(self.node)[3]
 
     @property
     def parties(self) -> tuple[Address, Address]:
