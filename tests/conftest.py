@@ -113,15 +113,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(name))
 
 
-@pytest.fixture(scope="session")
-def real_blocks() -> Path:
-    """The folder of blocks recorded from real chains, which the repo does not hold: the one thing skipped."""
-    folder = os.environ.get(REAL_BLOCKS)
-    if not folder:
-        pytest.skip("real blocks: not run")
-    return Path(folder)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     folder = os.environ.get(REAL_BLOCKS)
     if folder and not Path(folder).is_dir():

@@ -20,6 +20,7 @@ from app.ingest.store import coverage as coverage_store
 from app.ingest.store import transfers as transfer_store
 from app.ingest.store.chains import Chain
 from app.ingest.store.coverage import Coverage
+from app.ingest.store.tenders import add_other_logs
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient, LogBatch
 from chains.rpc import RpcAnswer
@@ -74,6 +75,7 @@ class Writer:
                 rows=batch.rows,
                 now=now,
             )
+            add_other_logs(connection, chain_id=self.chain.id, logs=batch.others, now=now)
             accounts = coverage_store.record_accounts(
                 connection, chain_id=self.chain.id, addresses=part.addresses
             )

@@ -323,6 +323,13 @@ ALTER TABLE job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE job FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON job USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
+CREATE TABLE native_setting (
+    chain_id TEXT NOT NULL,
+    is_read BOOLEAN NOT NULL,
+    CONSTRAINT pk_native_setting PRIMARY KEY (chain_id),
+    CONSTRAINT fk_native_setting_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
+
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -450,7 +457,7 @@ CREATE TABLE coverage (
     CONSTRAINT ck_coverage_first_block CHECK (first_block >= 0),
     CONSTRAINT ck_coverage_last_block CHECK (last_block >= first_block),
     CONSTRAINT ck_coverage_blocks_checked CHECK (blocks_checked >= 0),
-    CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20')),
+    CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20', 'native')),
     CONSTRAINT ck_coverage_accounts CHECK (length(accounts) = 32),
     CONSTRAINT ck_coverage_first_hash CHECK (length(first_hash) = 32),
     CONSTRAINT ck_coverage_last_hash CHECK (length(last_hash) = 32)
@@ -467,7 +474,7 @@ CREATE TABLE covered_range (
     CONSTRAINT fk_covered_range_chain_id_accounts_account_set FOREIGN KEY(chain_id, accounts) REFERENCES account_set (chain_id, digest),
     CONSTRAINT ck_covered_range_first_block CHECK (first_block >= 0),
     CONSTRAINT ck_covered_range_last_block CHECK (last_block >= first_block),
-    CONSTRAINT ck_covered_range_kind CHECK (kind IN ('erc20')),
+    CONSTRAINT ck_covered_range_kind CHECK (kind IN ('erc20', 'native')),
     CONSTRAINT ck_covered_range_accounts CHECK (length(accounts) = 32)
 );
 
@@ -538,6 +545,37 @@ ALTER TABLE job_step ENABLE ROW LEVEL SECURITY;
 ALTER TABLE job_step FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON job_step USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
+CREATE TABLE native_transfer (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    tx_index INTEGER NOT NULL,
+    position BYTEA NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_time BIGINT NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tx_hash BYTEA,
+    trace_path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    sender BYTEA,
+    recipient BYTEA,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    method TEXT NOT NULL,
+    CONSTRAINT pk_native_transfer PRIMARY KEY (chain_id, block_hash, tx_index, position),
+    CONSTRAINT fk_native_transfer_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_native_transfer_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_native_transfer_block_time CHECK (block_time >= 0),
+    CONSTRAINT ck_native_transfer_tx_index CHECK (tx_index >= 0),
+    CONSTRAINT ck_native_transfer_kind CHECK (kind IN ('call', 'create', 'selfdestruct', 'withdrawal', 'reward', 'mint', 'balance')),
+    CONSTRAINT ck_native_transfer_party CHECK (sender IS NOT NULL OR recipient IS NOT NULL),
+    CONSTRAINT ck_native_transfer_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_native_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_native_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_native_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_native_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_native_transfer_chain_id_recipient_block_number ON native_transfer (chain_id, recipient, block_number);
+CREATE INDEX ix_native_transfer_chain_id_sender_block_number ON native_transfer (chain_id, sender, block_number);
+
 CREATE TABLE node_reading (
     node_id TEXT NOT NULL,
     client_version TEXT,
@@ -548,6 +586,32 @@ CREATE TABLE node_reading (
     CONSTRAINT ck_node_reading_range_ceiling CHECK (range_ceiling >= 1),
     CONSTRAINT fk_node_reading_node_id_chain_node FOREIGN KEY(node_id) REFERENCES chain_node (id)
 );
+
+CREATE TABLE other_log (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    log_index INTEGER NOT NULL,
+    block_number BIGINT NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    sender BYTEA,
+    recipient BYTEA,
+    amount_units NUMERIC(78, 0),
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_other_log PRIMARY KEY (chain_id, block_hash, log_index),
+    CONSTRAINT fk_other_log_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_other_log_log_index CHECK (log_index >= 0),
+    CONSTRAINT ck_other_log_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_other_log_kind CHECK (length(kind) BETWEEN 1 AND 40),
+    CONSTRAINT ck_other_log_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_other_log_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_other_log_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_other_log_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_other_log_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_other_log_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_other_log_chain_id_recipient_block_number ON other_log (chain_id, recipient, block_number);
 
 CREATE TABLE provisional_transfer (
     chain_id TEXT NOT NULL,
@@ -567,6 +631,40 @@ CREATE TABLE provisional_transfer (
     CONSTRAINT ck_provisional_transfer_recipient CHECK (length(recipient) = 20),
     CONSTRAINT ck_provisional_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
+
+CREATE TABLE tender (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_time BIGINT NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tx_index INTEGER NOT NULL,
+    sender BYTEA NOT NULL,
+    called BYTEA NOT NULL,
+    asset_contract BYTEA,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_tender PRIMARY KEY (chain_id, block_hash, tx_hash, kind),
+    CONSTRAINT fk_tender_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_tender_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_tender_block_time CHECK (block_time >= 0),
+    CONSTRAINT ck_tender_tx_index CHECK (tx_index >= 0),
+    CONSTRAINT ck_tender_kind CHECK (kind IN ('value', 'erc20-transfer')),
+    CONSTRAINT ck_tender_token CHECK ((kind = 'erc20-transfer') = (asset_contract IS NOT NULL)),
+    CONSTRAINT ck_tender_reason CHECK (length(reason) BETWEEN 1 AND 200),
+    CONSTRAINT ck_tender_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_tender_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_tender_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_tender_called CHECK (length(called) = 20),
+    CONSTRAINT ck_tender_asset_contract CHECK (length(asset_contract) = 20),
+    CONSTRAINT ck_tender_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_tender_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_tender_chain_id_recipient_block_number ON tender (chain_id, recipient, block_number);
+CREATE INDEX ix_tender_chain_id_sender_block_number ON tender (chain_id, sender, block_number);
 
 CREATE TABLE accepted_asset (
     tenant_id TEXT NOT NULL,

@@ -112,5 +112,6 @@ def _repair(work: Work, *, resources: Resources, holder: str) -> None:
             )
     except LeaseLost as error:
         raise TryAgain(str(error)) from error
-    if report.failure is not None:
-        raise ChainNotRead(report.failure)
+    failures = [each for each in (report.failure, report.native_failure) if each is not None]
+    if failures:
+        raise ChainNotRead("; ".join(failures))

@@ -6,6 +6,7 @@ installments. Nobody has paid anything yet: each test plays its own part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from app.ingest.ranges import Blocks, merged
 from app.ingest.read import Progress
 from app.ingest.registry import NewChain, register_asset, store_chain
 from app.ingest.store.chains import Chain
+from app.ingest.store.coverage import ERC20
 from app.resources import Operator, Outside
 from app.tenants.service import create_tenant
 from chains.devnode import DevNode
@@ -176,7 +178,7 @@ def covered(engine: Engine, address: Address) -> list[Blocks]:
     query = (
         sa.select(coverage.c.first_block, coverage.c.last_block)
         .join(account_set_member, account_set_member.c.digest == coverage.c.accounts)
-        .where(account_set_member.c.address == address)
+        .where(account_set_member.c.address == address, coverage.c.kind == ERC20)
     )
     with reading(engine) as connection:
         return merged(Blocks(first, last) for first, last in connection.execute(query))
@@ -207,6 +209,7 @@ class Scene:
     actor: Actor
     creditor_id: str
     debtor_id: str
+    read_native: bool
 
     # -- who is who
 
@@ -247,15 +250,20 @@ class Scene:
 
     def through(self, *urls: str, limits: RpcLimits = LIMITS, agreement: int = 1, permille: int = 0) -> Scene:
         """The same ledger, reading through these nodes from now on; no receipts are looked at by chance."""
-        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement)
+        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement, read_native=self.read_native)
         with self.engine.begin() as connection:
             store_chain(connection, new=new, now=self.clock())
         outside = Outside(egress=egress(urls), limits=limits, receipts_permille=permille)
         return replace(self, outside=outside)
 
-    def follow(self, progress: Progress = no_progress) -> ReadReport:
+    def follow(self, progress: Progress = no_progress, *, native_seconds: float = math.inf) -> ReadReport:
         return follow_chain(
-            engine=self.engine, chain=self.chain, outside=self.outside, clock=self.clock, progress=progress
+            engine=self.engine,
+            chain=self.chain,
+            outside=self.outside,
+            clock=self.clock,
+            progress=progress,
+            native_seconds=native_seconds,
         )
 
     def writer(self) -> Writer:
@@ -303,8 +311,18 @@ class Scene:
         )
 
 
-def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: Token | None = None) -> Scene:
-    """Deploy the token, fund everybody, mine to the agreement, and record chain, asset and parties."""
+def open_scene(
+    engine: Engine,
+    node: DevNode,
+    *,
+    start_block: int = 0,
+    token: Token | None = None,
+    read_native: bool = False,
+) -> Scene:
+    """Deploy the token, fund everybody, mine to the agreement, and record chain, asset and parties.
+
+    Without the native coin, unless it is asked for: the faults that most tests play are those of logs.
+    """
     token = token or stage(node)
     accounts = node.accounts()
     chain = Chain(
@@ -319,7 +337,8 @@ def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: To
     clock = HandClock()
     with engine.begin() as connection:
         tenant = create_tenant(connection, name="the tests", now=clock())
-        store_chain(connection, new=NewChain(chain=chain, rpc_urls=(node.url,)), now=clock())
+        new = NewChain(chain=chain, rpc_urls=(node.url,), read_native=read_native)
+        store_chain(connection, new=new, now=clock())
     register_asset(engine=engine, asset_id=token.asset, outside=outside, now=clock())
     actor = Actor(tenant_id=tenant.id, name="the tests")
     ids = [
@@ -336,6 +355,7 @@ def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: To
         actor=actor,
         creditor_id=ids[0],
         debtor_id=ids[1],
+        read_native=read_native,
     )
 
 

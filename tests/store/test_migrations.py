@@ -28,7 +28,7 @@ APP = Path(app.__file__).parent
 DEADLINE_SECONDS = 60
 
 # Chains, tenants and the log itself are nobody's; everything else belongs to a tenant.
-TENANTLESS_SLICES = {"app.ingest.model", "app.ingest.ledger_model"}
+TENANTLESS_SLICES = {"app.ingest.model", "app.ingest.ledger_model", "app.ingest.native_model"}
 TENANTLESS = {"tenant", "audit_head", "audit_entry", "job_executor"}
 
 
