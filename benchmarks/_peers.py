@@ -22,6 +22,14 @@ INSTALL_SECONDS_MAX = 600
 RUN_SECONDS_MAX = 900
 
 
+# Its libraries want a function that Python 3.11 took away.
+_ETL = """
+import inspect
+inspect.getargspec = lambda function: inspect.getfullargspec(function)[:4]
+from ethereumetl.cli import cli
+cli()
+"""
+
 # The venv, the node, the fixture, and the folder for what is written.
 Command = Callable[[Path, DevNode, Fixture, Path], list[str]]
 
@@ -75,8 +83,8 @@ def _python(code: str) -> Command:
 
 def _ethereum_etl(venv: Path, node: DevNode, fixture: Fixture, target: Path) -> list[str]:
     words = ["--start-block", "0", "--end-block", str(fixture.last_block), "--provider-uri", node.url]
-    program = str(venv / "bin" / "ethereumetl")
-    return [program, "export_token_transfers", *words, "--output", str(target / "out.csv")]
+    program = [str(venv / "bin" / "python"), "-c", _ETL, "export_token_transfers"]
+    return [*program, *words, "--output", str(target / "out.csv")]
 
 
 PEERS = (

@@ -5,7 +5,7 @@ One range is one transaction: its blocks, transfers and coverage are stored toge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
@@ -13,7 +13,6 @@ from sqlalchemy.engine import Engine
 from app.clock import Clock
 from app.ingest.hashed import NOT_HASHED, TrustedBlocks, hashed_blocks
 from app.ingest.order import demand_one_chain
-from app.ingest.plan import Part
 from app.ingest.ranges import Blocks
 from app.ingest.store import blocks as block_store
 from app.ingest.store import coverage as coverage_store
@@ -24,7 +23,7 @@ from app.ingest.store.tenders import add_other_logs
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient, LogBatch
 from chains.rpc import RpcAnswer
-from chains.types import BlockRef
+from chains.types import Address, BlockRef
 
 # Blocks of an answer that are fetched to see their time and hash. Where transfers lie in more, the times
 # that came with the logs are taken, which the blocks at the ends and the record must not contradict.
@@ -60,8 +59,8 @@ class Writer:
     chain: Chain
     clock: Clock
 
-    def store(self, believed: Believed, *, part: Part) -> int:
-        """The number of transfers that were new."""
+    def store(self, believed: Believed, *, addresses: Collection[Address] | None) -> int:
+        """The number of transfers that were new. `addresses` were asked for; None: everybody."""
         batch, blocks = believed.batch, believed.blocks.by_number
         read = Blocks(batch.first_block, batch.last_block)
         now = self.clock()
@@ -70,15 +69,13 @@ class Writer:
             added = transfer_store.add_rows(
                 connection,
                 chain=self.chain.id,
-                accounts=part.addresses,
+                accounts=addresses,
                 blocks=read,
                 rows=batch.rows,
                 now=now,
             )
             add_other_logs(connection, chain_id=self.chain.id, logs=batch.others, now=now)
-            accounts = coverage_store.record_accounts(
-                connection, chain_id=self.chain.id, addresses=part.addresses
-            )
+            accounts = coverage_store.record_accounts(connection, chain_id=self.chain.id, addresses=addresses)
             coverage = Coverage(
                 accounts=accounts,
                 first=blocks[read.first],

@@ -109,7 +109,7 @@ class Pass:
         hashable = self.belief.panel.rules.demands_hashes
         blocks = blocks_of(seat.client, batch=batch, final=self.final, hashable=hashable)
         believed = self.belief.believed(seat, part=part, batch=batch, blocks=blocks)
-        self.transfers += self.belief.writer.store(believed, part=part)
+        self.transfers += self.belief.writer.store(believed, addresses=part.addresses)
         self._done += (batch.last_block - batch.first_block + 1) * len(part.addresses)
         self.progress(
             ReadProgress(

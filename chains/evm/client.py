@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chains.errors import BadAnswer, NodeError, RpcError, WrongChain
-from chains.evm import encoding, fastlogs
+from chains.evm import encoding
 from chains.evm.ahead import read_ahead
 from chains.evm.blocks import (
     Boundary,
@@ -25,6 +25,7 @@ from chains.evm.blocks import (
 )
 from chains.evm.encoding import BadEncoding
 from chains.evm.fastlogs import LogReader
+from chains.evm.logmerge import Logs, merge
 from chains.evm.ranges import LearntSize, RangeSize
 from chains.evm.rows import LogRow
 from chains.evm.transfers import (
@@ -215,7 +216,7 @@ class EvmClient:
             filters = transfer_filters(addresses=accounts, first_block=first_block, last_block=last_block)
         answers = [self._logs(asked) for asked in filters]
         with self._distrust():
-            found = fastlogs.merge([answer.result for answer in answers])
+            found = merge([answer.result for answer in answers])
         return LogBatch(
             first_block=first_block,
             last_block=last_block,
@@ -258,9 +259,9 @@ class EvmClient:
         )
 
     def _logs(self, asked: Mapping[str, Any]) -> RpcAnswer:
-        """An answer whose result is `fastlogs.Logs`."""
+        """An answer whose result is `Logs`."""
 
-        def read(body: bytes, *, call_id: int) -> fastlogs.Logs | ErrorObject:
+        def read(body: bytes, *, call_id: int) -> Logs | ErrorObject:
             return self._log_reader.read(body, call_id=call_id, asked=asked)
 
         return self.rpc.call_read("eth_getLogs", [asked], read=read)

@@ -10,8 +10,6 @@ import threading
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain as joined
-from operator import lt
 from typing import Any, Literal, TypeVar, cast
 
 import msgspec
@@ -19,25 +17,19 @@ import msgspec
 from chains import jsonrpc
 from chains.errors import ChainError
 from chains.evm import encoding
-from chains.evm.blocks import BLOCK_TIME_MAX
-from chains.evm.encoding import BLOCK_NUMBER_MAX, BadEncoding
-from chains.evm.rows import LogRow, row_of_log
+from chains.evm.encoding import BLOCK_NUMBER_MAX
+from chains.evm.logmerge import Logs, in_order, merge, of_parsed, told_times
+from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     LOG_INDEX_MAX,
     NATIVE_LOG_EMITTER,
     TRANSFER_TOPIC,
-    MalformedLog,
-    OtherLog,
-    ParsedLogs,
-    RawTransferLog,
-    merge_logs,
     parse_logs,
 )
 from chains.jsonrpc import ErrorObject
 from chains.types import Hash32
 
 T = TypeVar("T")
-
 
 _TOPIC = str(TRANSFER_TOPIC)
 _EMITTER = str(NATIVE_LOG_EMITTER)
@@ -47,19 +39,6 @@ _PADDING = "0x" + "00" * 12
 _PADDING_CHARS = len(_PADDING)
 # Each account takes some 200 bytes; the busiest ones are met again and again.
 _REMEMBERED_MAX = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logs:
-    """One answer, or several that were merged: each log once, in chain order.
-
-    `block_hashes` has every block that a log lies in; `block_times` those whose logs all tell one time.
-    """
-
-    rows: list[LogRow]
-    others: tuple[OtherLog, ...]
-    block_hashes: dict[int, Hash32]
-    block_times: dict[int, int]
 
 
 class _Unusual(ChainError):
@@ -154,7 +133,7 @@ class LogReader:
         if isinstance(result, ErrorObject):
             return result
         parsed = parse_logs(result, asked=asked)
-        return _of_parsed(
+        return of_parsed(
             parsed, told=((entry["blockNumber"], entry.get("blockTimestamp")) for entry in result)
         )
 
@@ -166,61 +145,38 @@ class LogReader:
         blocks = _blocks(logs, window)
         rows = self._rows(usual, blocks.numbers)
         window.demand(rows)
-        read = Logs(rows=_in_order(rows), others=(), block_hashes=blocks.hashes, block_times=blocks.times)
+        read = Logs(rows=in_order(rows), others=(), block_hashes=blocks.hashes, block_times=blocks.times)
         if not odd:
             return read
         parsed = parse_logs([log.entry() for log in odd], asked=asked)
-        found = merge([read, _of_parsed(parsed, told=())])
+        found = merge([read, of_parsed(parsed, told=())])
         return Logs(
             rows=found.rows, others=found.others, block_hashes=blocks.hashes, block_times=blocks.times
         )
 
     def _rows(self, logs: Sequence[_Log], numbers: dict[str, int]) -> list[LogRow]:
-        """Column by column, and without a line of Python for each value where that can be."""
+        """What costs time is done here for each log; each check that can be, for all at once."""
         index, contract, account = _Once(_log_index), self._contracts, self._accounts
-        hashes = [log.transaction_hash for log in logs]
-        amounts = [log.data for log in logs]
-        if not {text[:2] for text in hashes} | {text[:2] for text in amounts} <= {"0x"}:
+        if not {log.transaction_hash[:2] for log in logs} | {log.data[:2] for log in logs} <= {"0x"}:
             raise _Unusual
-        if not {len(text) for text in hashes} <= {_WORD_CHARS}:
+        if not {len(log.transaction_hash) for log in logs} <= {_WORD_CHARS}:
             raise _Unusual
-        rows = list(
-            zip(
-                map(numbers.__getitem__, [log.block_number for log in logs]),
-                map(index.__getitem__, [log.log_index for log in logs]),
-                map(unhexlify, [text[2:] for text in hashes]),
-                map(contract.__getitem__, [log.address for log in logs]),
-                map(account.__getitem__, [log.topics.first for log in logs]),
-                map(account.__getitem__, [log.topics.second for log in logs]),
-                map(unhexlify, [text[2:] for text in amounts]),
-                strict=True,
+        rows = [
+            (
+                numbers[log.block_number],
+                index[log.log_index],
+                unhexlify(log.transaction_hash[2:]),
+                contract[log.address],
+                account[log.topics.first],
+                account[log.topics.second],
+                unhexlify(log.data[2:]),
             )
-        )
+            for log in logs
+        ]
         for cache in (contract, account):
             if len(cache) > _REMEMBERED_MAX:
                 cache.clear()
         return rows
-
-
-def merge(parts: Sequence[Logs]) -> Logs:
-    """Several answers as one: a transfer between two watched accounts is in both. Raises MalformedLog."""
-    if len(parts) == 1:
-        return parts[0]
-    rows = sorted(set(joined.from_iterable(part.rows for part in parts)))
-    _demand_distinct(rows)
-    others = merge_logs(ParsedLogs(logs=(), others=part.others) for part in parts).others
-    hashes: dict[int, Hash32] = {}
-    for part in parts:
-        for number, told in part.block_hashes.items():
-            if hashes.setdefault(number, told) != told:
-                msg = f"two hashes for block {number}: the chain was replaced while it was read"
-                raise MalformedLog(msg)
-    identities = {row[:2] for row in rows}
-    for other in others:
-        if (other.block_number, other.log_index) in identities:
-            msg = f"two different logs with index {other.log_index} in block {other.block_number}"
-            raise MalformedLog(msg)
-    return Logs(rows=rows, others=others, block_hashes=hashes, block_times=_agreed_times(parts))
 
 
 def _decoded(body: bytes, *, call_id: int) -> list[_Log]:
@@ -339,27 +295,8 @@ def _blocks(logs: Iterable[_Log], window: _Window) -> _Blocks:
             raise _Unusual
         if hashes.setdefault(number, Hash32(_word(hash_text))) != _word(hash_text):
             raise _Unusual
-    times = _times((numbers[number], time) for number, _, time in told)
+    times = told_times((numbers[number], time) for number, _, time in told)
     return _Blocks(numbers=numbers, hashes=hashes, times=times)
-
-
-def _times(told: Iterable[tuple[int, object]]) -> dict[int, int]:
-    """The time of each block whose logs all tell the same. No log has to: some nodes leave it out."""
-    times: dict[int, int | None] = {}
-    for number, text in told:
-        try:
-            time: int | None = encoding.quantity(text, most=BLOCK_TIME_MAX)
-        except BadEncoding:
-            time = None
-        if times.setdefault(number, time) != time:
-            times[number] = None
-    return {number: time for number, time in times.items() if time is not None}
-
-
-def _agreed_times(parts: Iterable[Logs]) -> dict[int, int]:
-    """Of blocks that every part with a log in them knows the time of."""
-    told = ((number, part.block_times.get(number)) for part in parts for number in part.block_hashes)
-    return _times((number, None if time is None else hex(time)) for number, time in told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,31 +332,3 @@ def _accounts(position: str | Sequence[str] | None) -> frozenset[bytes] | None:
         return None
     words = (position,) if isinstance(position, str) else position
     return frozenset(_account(text) for text in words if text.startswith(_PADDING))
-
-
-def _in_order(rows: list[LogRow]) -> list[LogRow]:
-    """Sorted, and each once. Raises MalformedLog."""
-    places = [row[0] << 31 | row[1] for row in rows]
-    if all(map(lt, places, places[1:])):
-        return rows
-    rows = sorted(set(rows))
-    _demand_distinct(rows)
-    return rows
-
-
-def _demand_distinct(rows: Sequence[LogRow]) -> None:
-    identities = {row[:2] for row in rows}
-    if len(identities) != len(rows):
-        msg = "two different logs with one index in one block"
-        raise MalformedLog(msg)
-
-
-def _of_parsed(parsed: ParsedLogs, *, told: Iterable[tuple[str, object]]) -> Logs:
-    """What the strict reader found, in the form of this one."""
-    logs: list[RawTransferLog | OtherLog] = [*parsed.logs, *parsed.others]
-    return Logs(
-        rows=[row_of_log(log) for log in parsed.logs],
-        others=parsed.others,
-        block_hashes={log.block_number: log.block_hash for log in logs},
-        block_times=_times((int(number, 16), time) for number, time in told),
-    )

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -41,8 +41,11 @@ class PostgresDidNotStart(Exception):
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[str]:
-    """The URL (`postgresql+psycopg://`) of a running server's maintenance database."""
+def postgres_server(*, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The URL (`postgresql+psycopg://`) of a running server's maintenance database.
+
+    `settings` come on top of those that only a test can do with.
+    """
     named = os.environ.get(ENVIRONMENT)
     if named:
         yield _url(sa.make_url(named).set(drivername="postgresql+psycopg"))
@@ -50,7 +53,7 @@ def postgres_server() -> Iterator[str]:
     with (
         # Not pytest's folder: the path of a socket must be short, and the server's user must get in.
         tempfile.TemporaryDirectory(prefix="quittance-pg-", ignore_cleanup_errors=True) as folder,
-        _running(home=Path(folder)) as server,
+        _running(home=Path(folder), settings=settings) as server,
     ):
         yield server.url
 
@@ -67,7 +70,7 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _running(*, home: Path) -> Iterator[PostgresServer]:
+def _running(*, home: Path, settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
     """One server in one folder, as a child process of ours, so that nothing else is ever stopped."""
     binaries = _binaries(home=home)
     user = _as_whom()
@@ -78,7 +81,7 @@ def _running(*, home: Path) -> Iterator[PostgresServer]:
         made = _spawn([f"{binaries}/initdb", *cluster, "--locale=C", "--no-sync"], home=home, sink=sink)
         if made.wait(START_SECONDS_MAX) != 0:
             raise PostgresDidNotStart((home / "log").read_text("utf-8", "replace")[-2000:])
-    server = PostgresServer(home=home, binaries=binaries)
+    server = PostgresServer(home=home, binaries=binaries, settings=_SETTINGS | dict(settings or {}))
     try:
         server.start()
         yield server
@@ -89,14 +92,14 @@ def _running(*, home: Path) -> Iterator[PostgresServer]:
 class PostgresServer:
     """A server of ours, which a test may stop and start again."""
 
-    def __init__(self, *, home: Path, binaries: Path) -> None:
-        self._home, self._binaries = home, binaries
+    def __init__(self, *, home: Path, binaries: Path, settings: Mapping[str, str]) -> None:
+        self._home, self._binaries, self._settings = home, binaries, settings
         self._process: subprocess.Popen[bytes] | None = None
         where = {"host": str(home)}
         self.url = _url(sa.URL.create("postgresql+psycopg", "postgres", database="postgres", query=where))
 
     def start(self) -> None:
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         command = [f"{self._binaries}/postgres", "-D", f"{self._home / 'data'}", "-k", str(self._home)]
         log = self._home / "log"
         with log.open("ab") as sink:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from chains import jsonrpc
 from chains.errors import ChainError
 from chains.evm import fastlogs
-from chains.evm.fastlogs import LogReader, Logs
+from chains.evm.fastlogs import LogReader
+from chains.evm.logmerge import Logs, merge
 from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     NATIVE_LOG_EMITTER,
@@ -237,9 +238,9 @@ def test_two_answers_become_one_as_the_strict_reader_makes_them(sent: list[Any],
         expected = merge_logs(strict)
     except MalformedLog:
         with pytest.raises(MalformedLog):
-            fastlogs.merge(parts)
+            merge(parts)
         return
-    merged = fastlogs.merge(parts)
+    merged = merge(parts)
     assert [row[:2] for row in merged.rows] == [(each.block_number, each.log_index) for each in expected.logs]
     assert merged.others == expected.others
 
@@ -298,9 +299,9 @@ def test_times_of_two_answers_have_to_agree() -> None:
         assert isinstance(found, Logs)
         return found
 
-    same = fastlogs.merge([read(log()), read(log(12, 1)), read(log(13))])
+    same = merge([read(log()), read(log(12, 1)), read(log(13))])
     assert same.block_times == {12: 1_700_000_012, 13: 1_700_000_013}
-    assert fastlogs.merge([read(log()), read(log(12, 1, blockTimestamp="0x5"))]).block_times == {}
+    assert merge([read(log()), read(log(12, 1, blockTimestamp="0x5"))]).block_times == {}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ _ROWS_AT_ONCE = 20_000
 
 # One blob holds all rows, so many bytes each, and a list of keys says which row is where. Values are cut out
 # of the blob by SQLite itself, and no other thread of Python waits for it.
-_ROW_BYTES = 32 + 20 + 20 + 20 + 32
+_LENGTHS = (32, 20, 20, 20, 32)
+_ROW_BYTES = sum(_LENGTHS)
 _SQLITE = f"""
 INSERT INTO transfer (key, tx_hash, contract, sender, recipient, amount_units, recorded_at)
 SELECT each.value, substr(?1, each.key * {_ROW_BYTES} + 1, 32), substr(?1, each.key * {_ROW_BYTES} + 33, 20),
@@ -83,10 +84,12 @@ def base_key(chain_number: int) -> int:
 
 
 def demand_room(rows: Sequence[LogRow]) -> None:
-    """Raise BeyondKey if a row has no key."""
-    log_index = max(row[1] for row in rows)
-    last = rows[-1]
-    key_of(chain_number=0, block_number=last[0], log_index=log_index)
+    """Raise unless each row has a key, and each value the length that it is packed with."""
+    key_of(chain_number=0, block_number=rows[-1][0], log_index=max(row[1] for row in rows))
+    for place, length in enumerate(_LENGTHS, start=2):
+        if {len(row[place]) for row in rows} != {length}:  # type: ignore[arg-type]
+            msg = f"a row whose value {place} is not {length} bytes"
+            raise ValueError(msg)
 
 
 def insert_rows(

@@ -15,9 +15,9 @@ branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
 # As app.ingest.keys packed them when this was new.
-_KEY = (
-    "(SELECT number FROM chain WHERE chain.id = old_transfer.chain_id) << 56 | block_number << 20 | log_index"
-)
+# In SQL these operators bind alike, from left to right.
+_NUMBER = "(SELECT number FROM chain WHERE chain.id = old_transfer.chain_id)"
+_KEY = f"({_NUMBER} << 56) | (block_number << 20) | log_index"
 _KEY_POSTGRESQL = _KEY.replace("(SELECT number", "(SELECT CAST(number AS BIGINT)")
 _MICROS = {
     "sqlite": (
