@@ -65,6 +65,7 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     "chain": ({R, A, W}, {R}),
     "chain_node": ({R, A, W}, {R, W}),
     "chain_reading": ({R, A, "UPDATE agreement"}, {R, A, W}),
+    "native_setting": ({R, A, W}, {R}),
     "asset": ({R, A}, {R}),
     "watch": ({R, A, W}, {R}),
     # Read from chains. An assessment may have the block at the end of its window looked up.
@@ -74,6 +75,9 @@ RIGHTS: dict[str, tuple[set[str], set[str]]] = {
     "transfer_account": ({R}, {R, A}),
     "transfer_unsorted": ({R}, {R, A, D}),
     "emitter": ({R}, {R, A}),
+    "native_transfer": ({R}, {R, A}),
+    "tender": ({R}, {R, A}),
+    "other_log": ({R}, {R, A}),
     "chain_lease": ({R}, {R, A, W}),
     "job_executor": ({R}, {R, A, W, D}),
     "token": ({R}, {R, A}),

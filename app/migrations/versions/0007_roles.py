@@ -32,6 +32,7 @@ _APP = {
     "chain_node": _KEEP,
     # A chain that was stopped is not set going again from there.
     "chain_reading": "SELECT, INSERT, UPDATE (agreement)",
+    "native_setting": _KEEP,
     "asset": _APPEND,
     "block": _APPEND,
     "watch": _KEEP,
@@ -62,6 +63,10 @@ _WORKER = {
     "transfer_account": _APPEND,
     "transfer_unsorted": "SELECT, INSERT, DELETE",
     "emitter": _APPEND,
+    "native_setting": "SELECT",
+    "native_transfer": _APPEND,
+    "tender": _APPEND,
+    "other_log": _APPEND,
     "token": _APPEND,
     "coverage": _APPEND,
     # A set's row is locked while its ranges are joined, which takes a right to update.
