@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from app.clock import Clock
 from app.ingest.hashed import NOT_HASHED, TrustedBlocks, hashed_blocks
 from app.ingest.order import demand_one_chain
+from app.ingest.overlooked import Known, overlooked
 from app.ingest.plan import Part
 from app.ingest.ranges import Blocks
 from app.ingest.store import blocks as block_store
@@ -21,6 +22,7 @@ from app.ingest.store import coverage as coverage_store
 from app.ingest.store import transfers as transfer_store
 from app.ingest.store.chains import Chain
 from app.ingest.store.coverage import Coverage
+from app.ingest.store.disagreements import add_disagreement
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient
 from chains.evm.fastlogs import LogBatch
@@ -68,14 +70,25 @@ class Writer:
     clock: Clock
     guard: Guard
 
-    def store(self, believed: Believed, *, part: Part) -> int:
-        """The number of transfers that were new."""
+    def store(self, believed: Believed, *, part: Part, known: Known) -> int:
+        """The number of transfers that were new. `known` is what was read before this pass."""
         batch, blocks = believed.batch, believed.blocks.by_number
         read = Blocks(batch.first_block, batch.last_block)
         now = self.clock()
         with self.engine.begin() as connection:
             self.guard(connection)
             block_store.add_blocks(connection, chain_id=self.chain.id, blocks=blocks.values(), now=now)
+            missed = overlooked(
+                connection,
+                chain_id=self.chain.id,
+                batch=batch,
+                part=part,
+                known=known,
+                node=believed.nodes[0],
+                now=now,
+            )
+            if missed is not None:
+                add_disagreement(connection, chain_id=self.chain.id, new=missed, now=now)
             added = transfer_store.add_rows(
                 connection,
                 chain=self.chain,

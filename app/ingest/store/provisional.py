@@ -129,18 +129,17 @@ def provisional_transfers(
     if after is not None:
         number, index = provisional_transfer.c.block_number, provisional_transfer.c.log_index
         query = query.where(sa.or_(number > after[0], sa.and_(number == after[0], index > after[1])))
-    return [
-        Transfer(
-            chain=chain_id,
-            block=BlockRef(
-                number=row.block_number, hash=row.hash, time=row.time, parent_hash=row.parent_hash
-            ),
-            tx_hash=row.tx_hash,
-            log_index=row.log_index,
-            contract=row.contract,
-            sender=row.sender,
-            recipient=row.recipient,
-            amount_units=row.amount_units,
-        )
-        for row in connection.execute(query)
-    ]
+    return [_transfer(row, chain_id=chain_id) for row in connection.execute(query)]
+
+
+def _transfer(row: sa.Row[tuple[object, ...]], *, chain_id: ChainId) -> Transfer:
+    return Transfer(
+        chain=chain_id,
+        block=BlockRef(number=row.block_number, hash=row.hash, time=row.time, parent_hash=row.parent_hash),
+        tx_hash=row.tx_hash,
+        log_index=row.log_index,
+        contract=row.contract,
+        sender=row.sender,
+        recipient=row.recipient,
+        amount_units=row.amount_units,
+    )
