@@ -1,8 +1,9 @@
 """Engines, transactions and the schema's version: what every slice's store.py stands on.
 
 One transaction per request or job, committed at the edge: `with engine.begin() as connection:` to write,
-`with reading(engine) as connection:` for a snapshot that nothing can change under the reader. Knows no
-table; the tables are in each slice's model.py.
+`with reading(engine) as connection:` for a snapshot that nothing can change under the reader. Whoever acts
+for a tenant passes on `for_tenant(engine, …)` instead of the engine. Knows no table; the tables are in each
+slice's model.py.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ _SQLITE_CONNECTIONS_MAX = 40
 _POSTGRESQL_CONNECTIONS_KEPT = 10
 _POSTGRESQL_CONNECTIONS_MAX = 20
 _READ_ONLY = "quittance_read_only"
+_TENANT = "quittance_tenant"
 _GUARDS = "quittance_guards"
+ROLE_PREFIX = "quittance"
+"""What the names of the roles on PostgreSQL begin with, unless the operator sets another."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -105,7 +109,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql_engine(url: URL, *, wait_seconds: int) -> Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         connect_args={
             "connect_timeout": 10,
@@ -116,6 +120,24 @@ def _postgresql_engine(url: URL, *, wait_seconds: int) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+    event.listen(engine, "begin", _name_tenant)
+    return engine
+
+
+def for_tenant(engine: Engine, *, tenant_id: str | None) -> Engine:
+    """The same engine with the same connections, each of whose transactions is this tenant's; None: nobody's.
+
+    On PostgreSQL no other tenant's row can then be seen or written, even by a query that forgot to name the
+    tenant; through the engine itself no tenant's row is there at all. On SQLite the queries alone see to it.
+    """
+    return engine.execution_options(**{_TENANT: tenant_id})
+
+
+def _name_tenant(connection: Connection) -> None:
+    """Until the transaction ends, and no longer: the next one on this connection may be anybody's."""
+    tenant_id = connection.get_execution_options().get(_TENANT)
+    if tenant_id is not None:
+        connection.exec_driver_sql("SELECT set_config('app.tenant', %s, true)", (str(tenant_id),))
 
 
 @contextmanager
@@ -197,8 +219,12 @@ def insert_of(connection: Connection, table: sa.Table) -> postgresql.Insert | sq
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def upgrade(url: str) -> None:
-    """Bring the database to the newest schema, whole or not at all. Safe to run twice at once."""
+def upgrade(url: str, *, role_prefix: str = ROLE_PREFIX) -> None:
+    """Bring the database to the newest schema, whole or not at all. Safe to run twice at once.
+
+    On PostgreSQL that takes a user whom row-level security does not bind. `role_prefix` names the roles that
+    are made there, where they are missing.
+    """
     engine = make_engine(url)
     is_sqlite = engine.dialect.name == "sqlite"
     try:
@@ -208,7 +234,7 @@ def upgrade(url: str) -> None:
         with engine.begin() as connection:
             before = current_revision(connection)
             config = _alembic_config()
-            config.attributes["connection"] = connection
+            config.attributes.update(connection=connection, role_prefix=role_prefix)
             command.upgrade(config, "head")
             if is_sqlite and current_revision(connection) != before:
                 _demand_references(connection)

@@ -44,6 +44,8 @@ _SQLITE_PROBLEMS: dict[int, tuple[type[DatabaseProblem], str]] = {
     sqlite3.SQLITE_CORRUPT: (DatabaseUnreachable, "is damaged"),
 }
 
+_REFUSED = "42501"
+
 # SQLSTATE codes and classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL_PROBLEMS: dict[str, tuple[type[DatabaseProblem], str]] = {
     "55P03": (DatabaseLocked, "is busy with another writer"),
@@ -51,7 +53,7 @@ _POSTGRESQL_PROBLEMS: dict[str, tuple[type[DatabaseProblem], str]] = {
     "40001": (DatabaseLocked, "stopped one of two writers that contradict each other"),
     "25P03": (DatabaseUnreachable, "ended a transaction in which nothing was done for too long"),
     "25006": (DatabaseUnwritable, "can't be written"),
-    "42501": (DatabaseUnwritable, "refuses this to its user"),
+    _REFUSED: (DatabaseUnwritable, "refuses this to its user"),
     "53": (DatabaseUnwritable, "has run out of disk, memory or connections"),
     "08": (DatabaseUnreachable, "can't be reached"),
     "57": (DatabaseUnreachable, "is shutting down or cancelled the query"),
@@ -85,6 +87,9 @@ def problem_of(error: BaseException, *, database: str) -> DatabaseProblem | None
                 # No SQLSTATE: the server never answered, or the connection broke.
                 state = "08"
             found = _POSTGRESQL_PROBLEMS.get(state or "") or _POSTGRESQL_PROBLEMS.get((state or "")[:2])
+            if found is not None and state == _REFUSED:
+                # Says which table, and no value of any row.
+                found = (found[0], f"{found[1]} ({error.diag.message_primary})")
         case _:
             found = None
     if found is None:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.db import ROLE_PREFIX
 from app.errors import EnvironmentProblem
 
 PREFIX = "QUITTANCE_"
@@ -38,6 +39,10 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     """SQLite or PostgreSQL; by default a SQLite file in `data_dir`."""
+    migration_url: SecretStr | None = None
+    """The same PostgreSQL database as a user who may change its schema; by default `database_url`."""
+    role_prefix: str = Field(default=ROLE_PREFIX, pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    """What the names of the roles on PostgreSQL begin with; used when they are made."""
     data_dir: Path = Field(default_factory=_default_data_dir)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -78,6 +83,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url
         return SecretStr(f"sqlite:///{self.data_dir / 'quittance.sqlite3'}")
+
+    @property
+    def migration(self) -> SecretStr:
+        """The URL by which the schema is changed."""
+        return self.migration_url or self.database
 
 
 def load_settings() -> Settings:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from app.migrations.models import metadata
+from app.migrations.roles import guard_sql
 
 TARGET = Path(__file__).resolve().parents[1] / "app" / "migrations" / "schema.sql"
 
@@ -28,9 +29,12 @@ def schema_sql() -> str:
 def _table_sql(table: sa.Table) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     indexes = sorted(table.indexes, key=lambda index: str(index.name))
-    statements = [CreateTable(table).compile(dialect=dialect)]
-    statements += [CreateIndex(index).compile(dialect=dialect) for index in indexes]
-    return "".join(f"{_tidy(str(statement))};\n" for statement in statements)
+    statements = [str(CreateTable(table).compile(dialect=dialect))]
+    statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+    # A key is found before its tenant is known. Roles and grants are not of one database: see 0007_roles.py.
+    if "tenant_id" in table.columns and table.name != "api_key":
+        statements += guard_sql(table.name)
+    return "".join(f"{_tidy(statement)};\n" for statement in statements)
 
 
 def _tidy(statement: str) -> str:

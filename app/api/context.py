@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """An authenticated request."""
+    """An authenticated request. Through its resources no other tenant's rows can be reached."""
 
     resources: Resources
     principal: Principal
@@ -127,7 +127,7 @@ def authenticated(
         detail = "This call has no such parameter."
         raise InvalidInput([Fault(pointer=f"?{name}", detail=detail) for name in unknown])
     return Caller(
-        resources=resources,
+        resources=resources.of_tenant(principal.tenant_id),
         principal=principal,
         path=f"{request.method} {request.url.path}",
         idempotency_key=idempotency_key,

@@ -133,7 +133,8 @@ def with_executions(
     for tx_hash, execution in executions.items():
         model = block_of[tx_hash]
         for log in execution.logs:
-            if log.kind not in COUNTED or log.recipient != account or log.sender is None:
+            # The chain's own logs of its coin are no transfers that an endpoint would be asked for.
+            if log.kind is not LogKind.TOKEN or log.recipient != account or log.sender is None:
                 continue
             left_out = replace(
                 model,

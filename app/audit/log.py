@@ -38,6 +38,10 @@ class AuditHeadMissing(EnvironmentProblem):
     """The row that orders the log is not there, so nothing can be recorded."""
 
 
+class LogNotInSight(EnvironmentProblem):
+    """The database hides payloads of the log from this user, who would take them for missing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """What a leaf commits to."""
@@ -137,8 +141,10 @@ def _columns(entry: Entry) -> dict[str, object]:
 def replay(connection: Connection) -> int | None:
     """Recompute the whole log; the number of the first entry that does not hold, or None if all do.
 
-    An entry missing at the end is reported by its number too, since the head still counts it.
+    An entry missing at the end is reported by its number too, since the head still counts it. Raises
+    LogNotInSight where only a part can be seen.
     """
+    _demand_sight(connection)
     columns = (*audit_entry.c, audit_payload.c.tenant_id, audit_payload.c.salt, audit_payload.c.payload)
     entries = (
         sa.select(*(_raw(column) for column in columns))
@@ -158,6 +164,15 @@ def replay(connection: Connection) -> int | None:
     if head.seq != seq:
         return min(head.seq, seq) + 1
     return None if head.previous == previous else max(seq, 1)
+
+
+def _demand_sight(connection: Connection) -> None:
+    """What row-level security hides was not tampered with."""
+    if connection.dialect.name != "postgresql":
+        return
+    if connection.scalar(sa.text("SELECT row_security_active('audit_payload')")):
+        msg = "This database user sees only a part of the log; replay it as the role that owns the tables."
+        raise LogNotInSight(msg)
 
 
 def _raw(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -12,7 +12,9 @@ from app.cli.local import open_local_api
 from app.cli.output import NEGATIVE, AsJson, configure_logs, err, out, plain_errors, print_json
 from app.cli.reading import read_body
 from app.cli.table import assessment_lines
+from app.db import reading
 from app.main import sealing_tools
+from app.roles import standing
 from app.worker.loop import seal_queued
 
 assets = typer.Typer(no_args_is_help=True, help="Tokens in which debts are owed.")
@@ -99,7 +101,10 @@ def evidence(debt_id: str, as_json: AsJson = False) -> None:
         configure_logs(api.resources.settings.log_format)
         asked = api.request("POST", f"/v1/debts/{quote(debt_id, safe='')}/evidence", {})
         tools = sealing_tools(api.resources)
-        seal_queued(tools=tools)
+        with reading(api.resources.engine) as connection:
+            user = standing(connection)
+        if user is None or user.works:
+            seal_queued(tools=tools)
         sealed = api.request("GET", f"/v1/evidence/{asked['id']}")
         folder = tools.folder / asked["id"]
         paths = {"bundle": str(folder / f"quittance-{asked['id']}.zip"), "case": str(folder / "case.json")}
@@ -107,6 +112,11 @@ def evidence(debt_id: str, as_json: AsJson = False) -> None:
 
 
 def _print_evidence(sealed: dict[str, Any], *, paths: dict[str, str], as_json: bool) -> None:
+    if sealed["state"] == "queued":
+        err.print(
+            f"{sealed['id']} waits for `quittance worker`: this database user may not seal.", markup=False
+        )
+        raise typer.Exit(NEGATIVE)
     if sealed["state"] != "sealed":
         err.print(f"Not sealed: {sealed['failure']}", style="red", markup=False)
         raise typer.Exit(NEGATIVE)

@@ -18,6 +18,7 @@ from app.db import reading
 from app.ingest.lease import new_holder
 from app.jobs.store import alive_executors, find_job
 from app.main import sealing_tools
+from app.roles import demand_work
 from app.worker.handlers import bench_of
 
 PAUSE_SECONDS = 0.2
@@ -71,6 +72,8 @@ def _has_workers(api: LocalApi) -> bool:
 def _work_here(job_id: str, *, api: LocalApi, look: Callable[[], object]) -> None:
     """In a thread, so that its row is watched meanwhile as a worker's would be."""
     resources = api.resources
+    with reading(resources.engine) as connection:
+        demand_work(connection)
     bench = bench_of(
         resources=resources, tools=sealing_tools(resources), holder=new_holder(), stop=threading.Event()
     )

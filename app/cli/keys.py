@@ -9,6 +9,7 @@ import typer
 from app.cli.local import open_resources
 from app.cli.output import AsJson, out, plain_errors, print_json
 from app.db import head_revision, upgrade
+from app.migrations.roles import creation_sql, role_names
 from app.settings import load_settings
 from app.tenants.service import create_key, list_keys, operator_tenant, revoke_key
 from app.tenants.store import ApiKey
@@ -70,8 +71,24 @@ def _item(key: ApiKey) -> dict[str, Any]:
 
 @database.command("upgrade")
 def upgrade_database(as_json: AsJson = False) -> None:
-    """Bring the database to the newest schema. Example: quittance db upgrade"""
+    """Bring the database to the newest schema. Example: quittance db upgrade
+
+    On PostgreSQL by QUITTANCE_MIGRATION_URL, if that is set.
+    """
     with plain_errors():
-        upgrade(load_settings().database.get_secret_value())
+        settings = load_settings()
+        upgrade(settings.migration.get_secret_value(), role_prefix=settings.role_prefix)
     if as_json:
         print_json({"revision": head_revision()})
+
+
+@database.command("roles")
+def print_roles(as_json: AsJson = False) -> None:
+    """Print the SQL that makes the roles on a PostgreSQL server. Example: quittance db roles | psql"""
+    with plain_errors():
+        statements = creation_sql(role_names(load_settings().role_prefix))
+    if as_json:
+        print_json({"roles": list(statements), "sql": list(statements.values())})
+        return
+    for statement in statements.values():
+        typer.echo(statement)

@@ -63,7 +63,7 @@ def open_local_api() -> Iterator[LocalApi]:
         def at_this_terminal(request: Request) -> Caller:
             """Whoever may read the database needs no key to it."""
             return Caller(
-                resources=resources,
+                resources=resources.of_tenant(principal.tenant_id),
                 principal=principal,
                 path=f"{request.method} {request.url.path}",
                 idempotency_key=None,

@@ -84,7 +84,10 @@ def index(
             err.print(f"{report.chain}: {report.failure}", style="red", markup=False)
         elif not as_json:
             out.print(f"{report.chain}: read to block {report.final_block}, {report.transfers} new transfers")
-    if any(report.failure is not None for report in reports):
+        if report.native_failure is not None:
+            said = f"{report.chain}: the native coin was not read: {report.native_failure}"
+            err.print(said, style="red", markup=False)
+    if any(report.failure or report.native_failure for report in reports):
         raise typer.Exit(ENVIRONMENT)
 
 
@@ -131,6 +134,7 @@ def report_document(report: ReadReport) -> dict[str, Any]:
         "finalized": report.final_block,
         "transfers": report.transfers,
         "failure": report.failure,
+        "native_failure": report.native_failure,
     }
 
 

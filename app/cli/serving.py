@@ -14,9 +14,11 @@ import uvicorn
 from app.cli.local import open_resources
 from app.cli.output import AsJson, configure_logs, err, plain_errors, print_json
 from app.cli.reading import report_document
+from app.db import reading
 from app.errors import EnvironmentProblem
 from app.main import create_app, sealing_tools
 from app.resources import Resources
+from app.roles import standing
 from app.tenants.service import first_start
 from app.worker.loop import running, work_once
 
@@ -42,15 +44,36 @@ def serve(
         configure_logs(resources.settings.log_format)
         address = (host or resources.settings.host, resources.settings.port if port is None else port)
         with _listener(address) as listener:
+            works = _may_work(resources, wanted=with_worker)
             _print_first_key(resources)
             where = listener.getsockname()
             err.print(f"Serving on http://{where[0]}:{where[1]} (OpenAPI at /docs)", markup=False)
-            app = create_app(resources, with_worker=with_worker)
+            app = create_app(resources, with_worker=works)
             config = uvicorn.Config(app, log_level="warning", access_log=False)
             for number in (signal.SIGINT, signal.SIGTERM):
                 # The server ends in order and then raises the signal again: what is left is ours to close.
                 signal.signal(number, lambda *_: None)
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _may_work(resources: Resources, *, wanted: bool) -> bool:
+    """Whether this process reads and seals too. Says where the database does not let it, or is off guard."""
+    with reading(resources.engine) as connection:
+        user = standing(connection)
+    if user is None:
+        return wanted
+    if not user.bound:
+        err.print(
+            f"The database user {user.user} sees the rows of all tenants: only the queries keep them apart. "
+            "docs/settings.md tells how the database does so too.",
+            markup=False,
+        )
+    elif wanted and not user.works:
+        err.print(
+            f"The database user {user.user} may not read chains or seal: run `quittance worker` for that.",
+            markup=False,
+        )
+    return wanted and user.works
 
 
 def _listener(address: tuple[str, int]) -> socket.socket:

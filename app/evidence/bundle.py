@@ -149,6 +149,7 @@ def _check_hidden(
     Where no node has them, the grade rests on the nodes' word, as it says.
     """
     addresses = _addresses(request.case, row)
+    ends = [block for block in (row.before, row.first, row.last, row.after) if block is not None]
     for node in request.nodes[row.chain]:
         try:
             with open_node(
@@ -159,6 +160,7 @@ def _check_hidden(
                     accounts=addresses,
                     ranges=ranges_to_ask(row),
                     listed={row_of_transfer(each) for each in found},
+                    blocks=[*ends, *(each.block for each in found)],
                     progress=lambda done, total: step("holding blocks against their receipts", done, total),
                 )
         except HiddenLog as error:

@@ -13,12 +13,15 @@ from sqlalchemy.engine import Engine
 from app.clock import Clock
 from app.ingest.hashed import NOT_HASHED, TrustedBlocks, hashed_blocks
 from app.ingest.order import demand_one_chain
+from app.ingest.overlooked import Known, overlooked
 from app.ingest.ranges import Blocks
 from app.ingest.store import blocks as block_store
 from app.ingest.store import coverage as coverage_store
 from app.ingest.store import transfers as transfer_store
 from app.ingest.store.chains import Chain
 from app.ingest.store.coverage import Coverage
+from app.ingest.store.disagreements import add_disagreement
+from app.ingest.store.tenders import add_other_logs
 from chains.errors import BadAnswer
 from chains.evm.client import EvmClient, LogBatch
 from chains.rpc import RpcAnswer
@@ -58,13 +61,29 @@ class Writer:
     chain: Chain
     clock: Clock
 
-    def store(self, believed: Believed, *, addresses: Collection[Address] | None) -> int:
-        """The number of transfers that were new. `addresses` were asked for; None: everybody."""
+    def store(
+        self, believed: Believed, *, addresses: Collection[Address] | None, known: Known | None = None
+    ) -> int:
+        """The number of transfers that were new.
+
+        `addresses` were asked for; None: everybody. `known` is what was read before this pass.
+        """
         batch, blocks = believed.batch, believed.blocks.by_number
         read = Blocks(batch.first_block, batch.last_block)
         now = self.clock()
         with self.engine.begin() as connection:
             block_store.add_blocks(connection, chain_id=self.chain.id, blocks=blocks.values(), now=now)
+            missed = overlooked(
+                connection,
+                chain_id=self.chain.id,
+                batch=batch,
+                addresses=addresses or (),
+                known=known or {},
+                node=believed.nodes[0],
+                now=now,
+            )
+            if missed is not None:
+                add_disagreement(connection, chain_id=self.chain.id, new=missed, now=now)
             added = transfer_store.add_rows(
                 connection,
                 chain=self.chain.id,
@@ -73,6 +92,7 @@ class Writer:
                 rows=batch.rows,
                 now=now,
             )
+            add_other_logs(connection, chain_id=self.chain.id, logs=batch.others, now=now)
             accounts = coverage_store.record_accounts(connection, chain_id=self.chain.id, addresses=addresses)
             coverage = Coverage(
                 accounts=accounts,

@@ -70,7 +70,7 @@ class Belief:
             batch=batch,
             blocks=blocks,
             nodes=tuple(each.client.rpc.node for each in agreed),
-            blocks_checked=self._checked(seat, part=part, batch=batch),
+            blocks_checked=self._checked(seat, part=part, batch=batch, blocks=blocks),
         )
 
     def _agreed(self, seat: Seat, *, part: Part, batch: LogBatch, blocks: ToldBlocks) -> list[Seat]:
@@ -118,13 +118,19 @@ class Belief:
             )
         )
 
-    def _checked(self, seat: Seat, *, part: Part, batch: LogBatch) -> int:
+    def _checked(self, seat: Seat, *, part: Part, batch: LogBatch, blocks: ToldBlocks) -> int:
         if not self.panel.rules.demands_hashes:
             return 0
         was_caught = seat.client.rpc.node in self.caught
         check = ReceiptsCheck(permille=1000) if was_caught else self.check
         try:
-            return check_receipts(seat.client, accounts=part.addresses, batch=batch, check=check)
+            return check_receipts(
+                seat.client,
+                accounts=part.addresses,
+                batch=batch,
+                blocks=blocks.by_number.values(),
+                check=check,
+            )
         except HiddenLog as error:
             self._keep(
                 NewDisagreement(
@@ -161,10 +167,15 @@ def _asked(seat: Seat, *, part: Part, batch: LogBatch, numbers: Sequence[int]) -
             learnt=seat.size,
         )
         answer = joined(list(batches))
-        return [_Answer(seat, answer, tuple(seat.client.blocks(numbers)))]
+        return [_Answer(seat, answer, _witnessed(seat, numbers))]
     except NodeError as error:
         seat.fail(error)
         return []
+
+
+def _witnessed(seat: Seat, numbers: Sequence[int]) -> tuple[BlockRef, ...]:
+    """What a node says of these blocks, after it has answered: null where it has fallen behind them."""
+    return tuple(seat.client.blocks(numbers))
 
 
 def _no_agreement(answers: Sequence[_Answer], *, needed: int) -> ChainError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,12 +15,14 @@ from app.ingest.belief import Belief
 from app.ingest.live import forget_head, read_head
 from app.ingest.locate import located_watches
 from app.ingest.naming import name_tokens
+from app.ingest.native import NativeReport, read_native
 from app.ingest.order import ChainReplaced, demand_one_chain
 from app.ingest.panel import Panel, Seat, open_panel, two_chains
 from app.ingest.read import Pass, Progress, ReadProgress
 from app.ingest.receipts import ReceiptsCheck
 from app.ingest.store.chains import Chain
 from app.ingest.store.disagreements import add_disagreement, contradicted_nodes
+from app.ingest.store.native_setting import is_native_read
 from app.ingest.store.watches import Watch
 from app.resources import Outside
 from chains.errors import ChainError, NodeError
@@ -28,13 +31,19 @@ from chains.types import BlockRef, ChainId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReport:
-    """What one pass over a chain did. `failure` None: nothing that is final is left unread."""
+    """What one pass over a chain did. `failure` None: nothing that is final is left unread.
+
+    `native_failure` says the same of the native coin, which is read apart and holds up nothing; where it
+    `is_native_cut_short`, the time for it was up, and the next pass goes on from there.
+    """
 
     chain: ChainId
     head_block: int | None
     final_block: int | None
     transfers: int
     failure: str | None
+    native_failure: str | None = None
+    is_native_cut_short: bool = False
 
 
 def no_progress(_: ReadProgress) -> None:
@@ -48,8 +57,12 @@ def follow_chain(
     outside: Outside,
     clock: Clock,
     progress: Progress = no_progress,
+    native_seconds: float = math.inf,
 ) -> ReadReport:
-    """Read what is missing. What no node answers stays a gap, and is reported."""
+    """Read what is missing. What no node answers stays a gap, and is reported.
+
+    The native coin is read for so long: whoever follows a chain does not let its tokens wait for it.
+    """
     writer = Writer(engine=engine, chain=chain, clock=clock)
     with open_panel(engine=engine, chain=chain, outside=outside, clock=clock) as panel:
         rules = panel.rules
@@ -63,12 +76,16 @@ def follow_chain(
         unread = _read_final(this, panel=panel)
         if not unread:
             forget_head(writer=writer, last=final.number)
+        failure = "; ".join([*panel.failures, *unread]) if unread else None
+        native = _read_native(this, panel=panel, seconds=native_seconds)
         return ReadReport(
             chain=chain.id,
             head_block=max(seat.head.number for seat in panel.seats),
             final_block=final.number,
             transfers=this.transfers,
-            failure="; ".join([*panel.failures, *unread]) if unread else None,
+            failure=failure,
+            native_failure=native.failure,
+            is_native_cut_short=native.is_cut_short,
         )
 
 
@@ -149,25 +166,58 @@ def _read_final(this: Pass, *, panel: Panel) -> list[str]:
     return unread
 
 
+def _read_native(this: Pass, *, panel: Panel, seconds: float) -> NativeReport:
+    """The native coin by the first node that can, up to the same block, after everything else.
+
+    A node that fails at it has not failed: many have neither traces nor old states. Where several have to
+    agree, so many have to have the same blocks.
+    """
+    writer = this.belief.writer
+    with reading(writer.engine) as connection:
+        is_read = is_native_read(connection, writer.chain.id)
+    readers = panel.readers_of(this.final)
+    failures: list[str] = []
+    for seat in readers if is_read else ():
+        witnesses = [each.client for each in readers if each is not seat][: panel.rules.agreement - 1]
+        if 1 + len(witnesses) < panel.rules.agreement:
+            break
+        report = read_native(
+            engine=writer.engine,
+            client=seat.client,
+            witnesses=witnesses,
+            chain=writer.chain,
+            final=this.final,
+            clock=writer.clock,
+            progress=this.progress,
+            seconds=seconds,
+        )
+        if report.failure is None:
+            return report
+        failures.append(report.failure)
+    said = "; ".join(failures) or (_too_few(panel) if is_read else None)
+    return NativeReport(transfers=0, tenders=0, failure=said, is_cut_short=False)
+
+
 def _located(this: Pass, *, panel: Panel) -> Sequence[Watch] | None:
     """The accounts whose window has begun; None where too few nodes could be asked."""
     writer = this.belief.writer
-    for seat in panel.readers_of(this.final):
-        witnesses = [each for each in panel.readers_of(this.final) if each is not seat]
-        if 1 + len(witnesses) < panel.rules.agreement:
+    # Each turn that ends without an answer leaves one node fewer.
+    while readers := panel.readers_of(this.final):
+        seat, *witnesses = readers[: panel.rules.agreement]
+        if len(readers) < panel.rules.agreement:
             return None
         try:
             return located_watches(
                 engine=writer.engine,
                 client=seat.client,
-                witnesses=[each.client for each in witnesses[: panel.rules.agreement - 1]],
+                witnesses=[each.client for each in witnesses],
                 chain=writer.chain.id,
                 final=this.final,
                 hashable=panel.rules.demands_hashes,
                 clock=writer.clock,
             )
         except NodeError as error:
-            next(each for each in panel.readers if each.client.rpc.node == error.node).fail(error)
+            next((each for each in readers if each.client.rpc.node == error.node), seat).fail(error)
         except ChainError as error:
             seat.fail(error)
     return None

@@ -12,7 +12,7 @@ from app.columns import U256, AddressColumn, CanonicalJson, HashColumn, UtcTime
 from app.ingest.model import chain_id_column
 from app.tables import at_least, define_table, not_blank, one_of
 
-COVERAGE_KINDS = ("erc20",)
+COVERAGE_KINDS = ("erc20", "native")
 DISAGREEMENT_KINDS = ("logs", "receipts", "chain")
 
 # How a chain is read, and whether it may be read on. Without a row: one node's word is enough.

@@ -36,12 +36,15 @@ def demand_one_chain(blocks: Iterable[BlockRef]) -> None:
             _demand_same(earlier, later)
         elif earlier.number + 1 == later.number and later.parent_hash is not None:
             _demand_hash(earlier, later.parent_hash)
-        if earlier.time > later.time:
-            msg = (
-                f"block {earlier.number} has time {earlier.time}, "
-                f"but block {later.number} has time {later.time}"
-            )
-            raise BlocksDisagree(msg)
+        _demand_order(earlier, later)
+
+
+def _demand_order(earlier: BlockRef, later: BlockRef) -> None:
+    if earlier.time > later.time:
+        msg = (
+            f"block {earlier.number} has time {earlier.time}, but block {later.number} has time {later.time}"
+        )
+        raise BlocksDisagree(msg)
 
 
 def _demand_hash(block: BlockRef, told: Hash32) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.db import reading
 from app.ingest.answer import blocks_of
 from app.ingest.belief import Belief, NodesDisagree, TooFewNodes
+from app.ingest.overlooked import Known
 from app.ingest.panel import Seat
 from app.ingest.plan import Part, parts_to_read
 from app.ingest.ranges import Blocks
@@ -49,6 +50,7 @@ class Pass:
     transfers: int = 0
     _done: int = 0
     _total: int = 0
+    _known: Known = field(default_factory=dict)
 
     def read(self, watches: Sequence[Watch]) -> list[str]:
         """Read what is missing for these accounts. Returns why something is missing still."""
@@ -64,6 +66,7 @@ class Pass:
         starts = {each.address: each.first_block for each in watches if each.first_block is not None}
         with reading(writer.engine) as connection:
             read = coverage_store.covered_blocks(connection, chain_id=writer.chain.id, addresses=starts)
+        self._known = read
         start_block = writer.chain.start_block
         return list(parts_to_read(starts=starts, read=read, start_block=start_block, final=self.final.number))
 
@@ -109,7 +112,7 @@ class Pass:
         hashable = self.belief.panel.rules.demands_hashes
         blocks = blocks_of(seat.client, batch=batch, final=self.final, hashable=hashable)
         believed = self.belief.believed(seat, part=part, batch=batch, blocks=blocks)
-        self.transfers += self.belief.writer.store(believed, addresses=part.addresses)
+        self.transfers += self.belief.writer.store(believed, addresses=part.addresses, known=self._known)
         self._done += (batch.last_block - batch.first_block + 1) * len(part.addresses)
         self.progress(
             ReadProgress(

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from app.ingest.order import demand_one_chain
 from chains.errors import BadAnswer
 from chains.evm.block_receipts import may_have_log, transfers_among
 from chains.evm.client import EvmClient, LogBatch
@@ -20,7 +21,7 @@ from chains.evm.rows import LogRow, row_of_log
 from chains.evm.soundness import Escape, unsound
 from chains.evm.transfers import TRANSFER_TOPIC, OtherLog
 from chains.rpc import RpcAnswer
-from chains.types import Address
+from chains.types import Address, BlockRef
 
 _HEADERS_PER_STEP = 500
 _PADDING = bytes(12)
@@ -56,13 +57,20 @@ class ReceiptsCheck:
 
 
 def check_receipts(
-    client: EvmClient, *, accounts: Collection[Address], batch: LogBatch, check: ReceiptsCheck
+    client: EvmClient,
+    *,
+    accounts: Collection[Address],
+    batch: LogBatch,
+    blocks: Collection[BlockRef],
+    check: ReceiptsCheck,
 ) -> int:
-    """How many blocks of this answer its headers and receipts confirm. Raises HiddenLog, or a NodeError.
+    """How many blocks of this answer its headers and receipts confirm. Raises HiddenLog, or a ChainError.
 
-    None where the chain's hashes can't be recomputed: nothing can be confirmed there.
+    The headers have to be of one chain with the `blocks` of the answer: any other chain's give their hashes
+    too. None where the chain's hashes can't be recomputed: nothing can be confirmed there.
     """
-    numbers = check.chosen(first=batch.first_block, last=batch.last_block)
+    # Not the first block, in which nothing was paid: Anvil's does not give its hash.
+    numbers = check.chosen(first=max(1, batch.first_block), last=batch.last_block)
     found = unsound(chain=client.chain, first_block=batch.first_block)
     escape = None if found is None else found.escape
     if not numbers or escape is Escape.HEADERS:
@@ -72,9 +80,13 @@ def check_receipts(
         rows.setdefault(row[0], set()).add(row)
     for other in batch.others:
         rows.setdefault(other.block_number, set()).add(other)
+    known = list(blocks)
     try:
         for at in range(0, len(numbers), _HEADERS_PER_STEP):
-            for header, _ in headers(client, numbers[at : at + _HEADERS_PER_STEP]):
+            step = [header for header, _ in headers(client, numbers[at : at + _HEADERS_PER_STEP])]
+            demand_one_chain([*known, *(header.ref for header in step)])
+            known.append(step[-1].ref)
+            for header in step:
                 _demand_same_block(client, header, batch=batch)
                 told = rows.get(header.number, set())
                 _demand_whole(client, header, accounts=accounts, told=told, escape=escape)

@@ -13,6 +13,7 @@ from app.ingest.store import assets as asset_store
 from app.ingest.store import chains as chain_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain
+from app.ingest.store.native_setting import set_native_read
 from app.ingest.store.reading import set_agreement
 from app.money import Asset
 from app.resources import Outside
@@ -35,11 +36,15 @@ class ChainNotReadable(EnvironmentProblem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChain:
-    """`agreement`: so many of the nodes have to give the same answer."""
+    """`agreement`: so many of the nodes have to give the same answer.
+
+    `read_native`: whether the moves of its native coin are read, beside those of tokens.
+    """
 
     chain: Chain
     rpc_urls: tuple[str, ...] = field(repr=False)
     agreement: int = 1
+    read_native: bool = True
 
 
 def check_chain(*, new: NewChain, outside: Outside) -> None:
@@ -73,6 +78,7 @@ def store_chain(connection: Connection, *, new: NewChain, now: datetime) -> bool
     """Store or replace the configuration; True if the chain is new. What was read stays."""
     is_new = chain_store.put_chain(connection, value=new.chain, rpc_urls=new.rpc_urls, now=now)
     set_agreement(connection, chain_id=new.chain.id, agreement=new.agreement)
+    set_native_read(connection, chain_id=new.chain.id, is_read=new.read_native)
     return is_new
 
 

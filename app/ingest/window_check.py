@@ -10,7 +10,7 @@ from chains.errors import BadAnswer
 from chains.evm.client import EvmClient
 from chains.evm.ranges import RangeSize
 from chains.evm.rows import LogRow
-from chains.types import Address
+from chains.types import Address, BlockRef
 
 # Beyond this, blocks are drawn at random: one by one, a year of a fast chain would take days.
 BLOCKS_MAX = 50_000
@@ -23,11 +23,13 @@ def check_window(
     accounts: Sequence[Address],
     ranges: Sequence[Blocks],
     listed: Collection[LogRow],
+    blocks: Collection[BlockRef],
     progress: Callable[[int, int], None],
 ) -> int:
     """How many blocks the receipts confirm, of those in `ranges`, whose transfers are `listed`.
 
-    Raises HiddenLog where the node's receipts hold other transfers than its logs, and other NodeErrors.
+    They have to be of one chain with the known `blocks`. Raises HiddenLog where the node's receipts
+    hold other transfers than its logs, and other ChainErrors.
     """
     total = sum(part.size for part in ranges)
     permille = 1000 if total <= BLOCKS_MAX else max(1, 1000 * BLOCKS_MAX // total)
@@ -39,7 +41,7 @@ def check_window(
             accounts=accounts, first_block=part.first, last_block=part.last, size=_STEP, ahead=1
         )
         for batch in batches:
-            checked += check_receipts(client, accounts=accounts, batch=batch, check=check)
+            checked += check_receipts(client, accounts=accounts, batch=batch, blocks=blocks, check=check)
             rows.update(batch.rows)
             done += batch.last_block - batch.first_block + 1
             progress(done, total)

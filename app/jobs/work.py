@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from app.clock import Clock
-from app.db import guarded, reading
+from app.db import for_tenant, guarded, reading
 from app.db_errors import DatabaseProblem
 from app.errors import QuittanceError
 from app.jobs import store
@@ -85,14 +85,15 @@ class Bench:
             return False
 
     def _run(self, *, tenant_id: str, job_id: str) -> bool:
-        with self.engine.begin() as connection:
+        own = for_tenant(self.engine, tenant_id=tenant_id)
+        with own.begin() as connection:
             claim = store.claim_job(connection, tenant_id=tenant_id, job_id=job_id, now=self.clock())
-        with reading(self.engine) as connection:
+        with reading(own) as connection:
             job = store.find_job(connection, tenant_id=tenant_id, job_id=job_id)
         if claim is None or job is None:
             return True
         demand = partial(self._demand, claim=claim)
-        engine = guarded(self.engine, guard=demand)
+        engine = guarded(own, guard=demand)
         if claim.attempt > ATTEMPTS_MAX:
             failure = f"Given up after {ATTEMPTS_MAX} attempts, each of which was cut short; see the log."
             with engine.begin() as connection:

@@ -6,13 +6,16 @@ import sqlalchemy as sa
 from alembic import context
 
 from app.migrations.models import metadata
+from app.migrations.roles import demand_unbound, hand_over
 
 # Any number that no other program is likely to lock: it keeps two upgrades of one database apart.
 _UPGRADE_LOCK = 7_188_305_521_904
 
 
 def _migrate(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":
+    on_postgresql, prefix = connection.dialect.name == "postgresql", context.config.attributes["role_prefix"]
+    if on_postgresql:
+        demand_unbound(connection, prefix=prefix)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     context.configure(
         connection=connection,
@@ -21,6 +24,8 @@ def _migrate(connection: sa.Connection) -> None:
     )
     # The caller's transaction holds the whole upgrade, on SQLite too, and the caller commits it.
     context.run_migrations()
+    if on_postgresql:
+        hand_over(connection, prefix=prefix, tables=[*metadata.tables, "alembic_version"])
 
 
 _migrate(context.config.attributes["connection"])

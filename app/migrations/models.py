@@ -8,6 +8,7 @@ import app.debts.model
 import app.evidence.model
 import app.ingest.ledger_model
 import app.ingest.model
+import app.ingest.native_model
 import app.jobs.model
 import app.tenants.model
 from app import tables
@@ -20,6 +21,7 @@ SLICES = (
     app.tenants.model,
     app.ingest.model,
     app.ingest.ledger_model,
+    app.ingest.native_model,
     app.debts.model,
     app.assessment.model,
     app.evidence.model,

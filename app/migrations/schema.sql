@@ -172,6 +172,9 @@ CREATE TABLE audit_payload (
     CONSTRAINT ck_audit_payload_salt CHECK (length(salt) = 16)
 );
 CREATE INDEX ix_audit_payload_tenant_id_seq ON audit_payload (tenant_id, seq);
+ALTER TABLE audit_payload ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit_payload FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON audit_payload USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE block (
     chain_id TEXT NOT NULL,
@@ -281,6 +284,9 @@ CREATE TABLE idempotency_key (
     CONSTRAINT ck_idempotency_key_request_digest CHECK (length(request_digest) = 32)
 );
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);
+ALTER TABLE idempotency_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_key FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON idempotency_key USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE job (
     tenant_id TEXT NOT NULL,
@@ -313,6 +319,16 @@ CREATE TABLE job (
 );
 CREATE INDEX ix_job_state_created_at ON job (state, created_at);
 CREATE INDEX ix_job_tenant_id_created_at ON job (tenant_id, created_at);
+ALTER TABLE job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+CREATE TABLE native_setting (
+    chain_id TEXT NOT NULL,
+    is_read BOOLEAN NOT NULL,
+    CONSTRAINT pk_native_setting PRIMARY KEY (chain_id),
+    CONSTRAINT fk_native_setting_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id)
+);
 
 CREATE TABLE party (
     tenant_id TEXT NOT NULL,
@@ -329,6 +345,9 @@ CREATE TABLE party (
     CONSTRAINT ck_party_email CHECK (length(email) BETWEEN 1 AND 320),
     CONSTRAINT ck_party_locale CHECK (length(locale) BETWEEN 1 AND 35)
 );
+ALTER TABLE party ENABLE ROW LEVEL SECURITY;
+ALTER TABLE party FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON party USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE provisional_block (
     chain_id TEXT NOT NULL,
@@ -401,6 +420,9 @@ CREATE TABLE account_binding (
 );
 CREATE INDEX ix_account_binding_tenant_id_chain_id_address ON account_binding (tenant_id, chain_id, address);
 CREATE INDEX ix_account_binding_tenant_id_party_id ON account_binding (tenant_id, party_id);
+ALTER TABLE account_binding ENABLE ROW LEVEL SECURITY;
+ALTER TABLE account_binding FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON account_binding USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE account_set_member (
     chain_id TEXT NOT NULL,
@@ -435,7 +457,7 @@ CREATE TABLE coverage (
     CONSTRAINT ck_coverage_first_block CHECK (first_block >= 0),
     CONSTRAINT ck_coverage_last_block CHECK (last_block >= first_block),
     CONSTRAINT ck_coverage_blocks_checked CHECK (blocks_checked >= 0),
-    CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20')),
+    CONSTRAINT ck_coverage_kind CHECK (kind IN ('erc20', 'native')),
     CONSTRAINT ck_coverage_accounts CHECK (length(accounts) = 32),
     CONSTRAINT ck_coverage_first_hash CHECK (length(first_hash) = 32),
     CONSTRAINT ck_coverage_last_hash CHECK (length(last_hash) = 32)
@@ -452,7 +474,7 @@ CREATE TABLE covered_range (
     CONSTRAINT fk_covered_range_chain_id_accounts_account_set FOREIGN KEY(chain_id, accounts) REFERENCES account_set (chain_id, digest),
     CONSTRAINT ck_covered_range_first_block CHECK (first_block >= 0),
     CONSTRAINT ck_covered_range_last_block CHECK (last_block >= first_block),
-    CONSTRAINT ck_covered_range_kind CHECK (kind IN ('erc20')),
+    CONSTRAINT ck_covered_range_kind CHECK (kind IN ('erc20', 'native')),
     CONSTRAINT ck_covered_range_accounts CHECK (length(accounts) = 32)
 );
 
@@ -490,6 +512,9 @@ CREATE TABLE debt (
 );
 CREATE INDEX ix_debt_tenant_id_creditor_id ON debt (tenant_id, creditor_id);
 CREATE INDEX ix_debt_tenant_id_debtor_id ON debt (tenant_id, debtor_id);
+ALTER TABLE debt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE debt FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON debt USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE disagreement_answer (
     disagreement_id TEXT NOT NULL,
@@ -516,6 +541,40 @@ CREATE TABLE job_step (
     CONSTRAINT fk_job_step_tenant_id_job_id_job FOREIGN KEY(tenant_id, job_id) REFERENCES job (tenant_id, id),
     CONSTRAINT ck_job_step_step CHECK (length(step) BETWEEN 1 AND 200)
 );
+ALTER TABLE job_step ENABLE ROW LEVEL SECURITY;
+ALTER TABLE job_step FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON job_step USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+CREATE TABLE native_transfer (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    tx_index INTEGER NOT NULL,
+    position BYTEA NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_time BIGINT NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tx_hash BYTEA,
+    trace_path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    sender BYTEA,
+    recipient BYTEA,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    method TEXT NOT NULL,
+    CONSTRAINT pk_native_transfer PRIMARY KEY (chain_id, block_hash, tx_index, position),
+    CONSTRAINT fk_native_transfer_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_native_transfer_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_native_transfer_block_time CHECK (block_time >= 0),
+    CONSTRAINT ck_native_transfer_tx_index CHECK (tx_index >= 0),
+    CONSTRAINT ck_native_transfer_kind CHECK (kind IN ('call', 'create', 'selfdestruct', 'withdrawal', 'reward', 'mint', 'balance')),
+    CONSTRAINT ck_native_transfer_party CHECK (sender IS NOT NULL OR recipient IS NOT NULL),
+    CONSTRAINT ck_native_transfer_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_native_transfer_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_native_transfer_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_native_transfer_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_native_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_native_transfer_chain_id_recipient_block_number ON native_transfer (chain_id, recipient, block_number);
+CREATE INDEX ix_native_transfer_chain_id_sender_block_number ON native_transfer (chain_id, sender, block_number);
 
 CREATE TABLE node_reading (
     node_id TEXT NOT NULL,
@@ -527,6 +586,32 @@ CREATE TABLE node_reading (
     CONSTRAINT ck_node_reading_range_ceiling CHECK (range_ceiling >= 1),
     CONSTRAINT fk_node_reading_node_id_chain_node FOREIGN KEY(node_id) REFERENCES chain_node (id)
 );
+
+CREATE TABLE other_log (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    log_index INTEGER NOT NULL,
+    block_number BIGINT NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    contract BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    sender BYTEA,
+    recipient BYTEA,
+    amount_units NUMERIC(78, 0),
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_other_log PRIMARY KEY (chain_id, block_hash, log_index),
+    CONSTRAINT fk_other_log_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_other_log_log_index CHECK (log_index >= 0),
+    CONSTRAINT ck_other_log_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_other_log_kind CHECK (length(kind) BETWEEN 1 AND 40),
+    CONSTRAINT ck_other_log_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_other_log_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_other_log_contract CHECK (length(contract) = 20),
+    CONSTRAINT ck_other_log_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_other_log_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_other_log_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_other_log_chain_id_recipient_block_number ON other_log (chain_id, recipient, block_number);
 
 CREATE TABLE provisional_transfer (
     chain_id TEXT NOT NULL,
@@ -547,6 +632,40 @@ CREATE TABLE provisional_transfer (
     CONSTRAINT ck_provisional_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 
+CREATE TABLE tender (
+    chain_id TEXT NOT NULL,
+    block_hash BYTEA NOT NULL,
+    tx_hash BYTEA NOT NULL,
+    kind TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_time BIGINT NOT NULL,
+    recorded_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    tx_index INTEGER NOT NULL,
+    sender BYTEA NOT NULL,
+    called BYTEA NOT NULL,
+    asset_contract BYTEA,
+    recipient BYTEA NOT NULL,
+    amount_units NUMERIC(78, 0) NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_tender PRIMARY KEY (chain_id, block_hash, tx_hash, kind),
+    CONSTRAINT fk_tender_chain_id_block_hash_block FOREIGN KEY(chain_id, block_hash) REFERENCES block (chain_id, hash),
+    CONSTRAINT ck_tender_block_number CHECK (block_number >= 0),
+    CONSTRAINT ck_tender_block_time CHECK (block_time >= 0),
+    CONSTRAINT ck_tender_tx_index CHECK (tx_index >= 0),
+    CONSTRAINT ck_tender_kind CHECK (kind IN ('value', 'erc20-transfer')),
+    CONSTRAINT ck_tender_token CHECK ((kind = 'erc20-transfer') = (asset_contract IS NOT NULL)),
+    CONSTRAINT ck_tender_reason CHECK (length(reason) BETWEEN 1 AND 200),
+    CONSTRAINT ck_tender_block_hash CHECK (length(block_hash) = 32),
+    CONSTRAINT ck_tender_tx_hash CHECK (length(tx_hash) = 32),
+    CONSTRAINT ck_tender_sender CHECK (length(sender) = 20),
+    CONSTRAINT ck_tender_called CHECK (length(called) = 20),
+    CONSTRAINT ck_tender_asset_contract CHECK (length(asset_contract) = 20),
+    CONSTRAINT ck_tender_recipient CHECK (length(recipient) = 20),
+    CONSTRAINT ck_tender_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
+);
+CREATE INDEX ix_tender_chain_id_recipient_block_number ON tender (chain_id, recipient, block_number);
+CREATE INDEX ix_tender_chain_id_sender_block_number ON tender (chain_id, sender, block_number);
+
 CREATE TABLE accepted_asset (
     tenant_id TEXT NOT NULL,
     debt_id TEXT NOT NULL,
@@ -555,6 +674,9 @@ CREATE TABLE accepted_asset (
     CONSTRAINT fk_accepted_asset_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
     CONSTRAINT fk_accepted_asset_asset_id_asset FOREIGN KEY(asset_id) REFERENCES asset (id)
 );
+ALTER TABLE accepted_asset ENABLE ROW LEVEL SECURITY;
+ALTER TABLE accepted_asset FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON accepted_asset USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE assessment_snapshot (
     tenant_id TEXT NOT NULL,
@@ -572,6 +694,9 @@ CREATE TABLE assessment_snapshot (
     CONSTRAINT ck_assessment_snapshot_not_covered_min_units CHECK (not_covered_min_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935),
     CONSTRAINT ck_assessment_snapshot_not_covered_max_units CHECK (not_covered_max_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
+ALTER TABLE assessment_snapshot ENABLE ROW LEVEL SECURITY;
+ALTER TABLE assessment_snapshot FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON assessment_snapshot USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE debt_account (
     tenant_id TEXT NOT NULL,
@@ -585,6 +710,9 @@ CREATE TABLE debt_account (
     CONSTRAINT fk_debt_account_chain_id_chain FOREIGN KEY(chain_id) REFERENCES chain (id),
     CONSTRAINT ck_debt_account_address CHECK (length(address) = 20)
 );
+ALTER TABLE debt_account ENABLE ROW LEVEL SECURITY;
+ALTER TABLE debt_account FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON debt_account USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE debt_event (
     tenant_id TEXT NOT NULL,
@@ -604,6 +732,9 @@ CREATE TABLE debt_event (
     CONSTRAINT ck_debt_event_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
 CREATE INDEX ix_debt_event_tenant_id_debt_id_effective_at ON debt_event (tenant_id, debt_id, effective_at);
+ALTER TABLE debt_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE debt_event FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON debt_event USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE disbursement (
     tenant_id TEXT NOT NULL,
@@ -613,6 +744,9 @@ CREATE TABLE disbursement (
     CONSTRAINT fk_disbursement_tenant_id_debt_id_debt FOREIGN KEY(tenant_id, debt_id) REFERENCES debt (tenant_id, id),
     CONSTRAINT ck_disbursement_transfer_id CHECK (transfer_id = lower(transfer_id))
 );
+ALTER TABLE disbursement ENABLE ROW LEVEL SECURITY;
+ALTER TABLE disbursement FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON disbursement USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE evidence (
     tenant_id TEXT NOT NULL,
@@ -660,6 +794,9 @@ CREATE TABLE evidence (
 );
 CREATE INDEX ix_evidence_state_created_at ON evidence (state, created_at);
 CREATE INDEX ix_evidence_tenant_id_debt_id_created_at ON evidence (tenant_id, debt_id, created_at);
+ALTER TABLE evidence ENABLE ROW LEVEL SECURITY;
+ALTER TABLE evidence FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON evidence USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));
 
 CREATE TABLE installment (
     tenant_id TEXT NOT NULL,
@@ -676,3 +813,6 @@ CREATE TABLE installment (
     CONSTRAINT ck_installment_due_on CHECK (length(due_on) = 10),
     CONSTRAINT ck_installment_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
+ALTER TABLE installment ENABLE ROW LEVEL SECURITY;
+ALTER TABLE installment FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON installment USING (tenant_id = nullif(current_setting('app.tenant', true), '')) WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), ''));

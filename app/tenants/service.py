@@ -19,6 +19,7 @@ from app.tenants.model import SCOPES
 from app.tenants.store import ApiKey, Tenant
 
 _SECRET_BYTES = 32
+_OPERATORS_SCOPE = "admin"
 _NAME_CHARS_MAX = 200
 _KEY = re.compile(r"qk_([0-9A-Z]{26})_[0-9a-f]{64}")
 
@@ -59,6 +60,9 @@ def create_key(
         raise InvalidInput([Fault("/scopes", f"one or more of {', '.join(SCOPES)}")])
     if not store.tenant_exists(connection, tenant_id=tenant_id):
         raise NotFound(what="tenant", id_=tenant_id)
+    if _OPERATORS_SCOPE in granted and tenant_id != store.tenants(connection)[0].id:
+        # Chains and their nodes are configured once for all tenants.
+        raise InvalidInput([Fault("/scopes", f"{_OPERATORS_SCOPE} is for keys of the operator's tenant")])
     key_id = new_id("key", now=now)
     plain = f"qk_{key_id.removeprefix('key_')}_{secrets.token_bytes(_SECRET_BYTES).hex()}"
     key = ApiKey(id=key_id, tenant_id=tenant_id, name=name, scopes=granted, created_at=now, revoked_at=None)

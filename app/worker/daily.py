@@ -8,7 +8,7 @@ import structlog
 
 from app.assessment import store as snapshot_store
 from app.assessment.service import Question, assess_debt
-from app.db import reading
+from app.db import for_tenant, reading
 from app.debts import store as debt_store
 from app.errors import QuittanceError
 from app.jobs import store as job_store
@@ -28,8 +28,10 @@ def plan_assessments(resources: Resources, *, now: datetime) -> None:
     if now.hour < resources.settings.assess_hour:
         return
     day = f"{now:%Y%m%d}"
-    with resources.engine.begin() as connection:
-        for tenant in tenants(connection):
+    with reading(resources.engine) as connection:
+        found = tenants(connection)
+    for tenant in found:
+        with for_tenant(resources.engine, tenant_id=tenant.id).begin() as connection:
             job_store.open_job(
                 connection,
                 tenant_id=tenant.id,
@@ -53,7 +55,7 @@ def assess_all(work: Work, *, resources: Resources) -> None:
         work.progress(debt_id, number, len(debt_ids))
         try:
             found = assess_debt(
-                engine=resources.engine,
+                engine=for_tenant(resources.engine, tenant_id=tenant_id),
                 question=Question(tenant_id=tenant_id, debt_id=debt_id),
                 operator=resources.operator,
                 outside=resources.outside,

@@ -5,6 +5,7 @@ A follower stores only under the chain's lease, so that any number of workers ma
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ LOOK_SECONDS_MAX = 5.0
 # A chain whose reading takes longer is sealed as far as it is read.
 AWAIT_SECONDS_MAX = 60.0
 AWAIT_PAUSE_SECONDS = 0.05
+# So long the native coin is read before new tokens are looked for again: years of it take hours.
+NATIVE_SECONDS_MAX = 20.0
 # How soon a lease that nobody holds any more is noticed.
 IDLE_PAUSE_SECONDS_MAX = 1.0
 
@@ -46,7 +49,12 @@ class ReadingStopped(Exception):
 
 
 def read_under_lease(
-    held: Held, *, chain: Chain, resources: Resources, is_over: Callable[[], bool]
+    held: Held,
+    *,
+    chain: Chain,
+    resources: Resources,
+    is_over: Callable[[], bool],
+    native_seconds: float = math.inf,
 ) -> ReadReport:
     """One pass. Raises ReadingStopped between two ranges once it `is_over`, and LeaseLost."""
 
@@ -60,7 +68,15 @@ def read_under_lease(
         outside=resources.outside,
         clock=resources.clock,
         progress=demand_time,
+        native_seconds=native_seconds,
     )
+
+
+def complain(report: ReadReport) -> None:
+    if report.failure is not None:
+        log.warning("chain not read", chain=str(report.chain), failure=report.failure)
+    if report.native_failure is not None:
+        log.warning("native coin not read", chain=str(report.chain), failure=report.native_failure)
 
 
 def await_passes(
@@ -145,30 +161,42 @@ class Follower:
 
     def _watch(self, held: Held, *, tips: Tips, setting: tuple[object, ...]) -> None:
         """Until it is over, or the chain is configured anew."""
-        failures, is_woken = 0, False
-        due_at = read_at = -PASS_SECONDS_MAX
+        failures = native_failures = 0
+        is_woken = False
+        due_at = again_at = -math.inf
         read: tuple[object, ...] | None = None
         wish: tuple[object, ...] | None = None
         while (ledger := self._look(held)) is not None and ledger.setting == setting:
             now = time.monotonic()
             if is_woken or now >= due_at or ledger.wish != wish:
                 hashes, wish = tips.hashes(), ledger.wish
-                if hashes is None or read != (hashes, wish) or now - read_at >= PASS_SECONDS_MAX:
-                    is_read, read_at = self._read(held, ledger), now
-                    read = (hashes, wish) if is_read else None
-                    failures = 0 if is_read else failures + 1
+                if hashes is None or read != (hashes, wish) or now >= again_at:
+                    report = self._read(held, ledger)
+                    read = (hashes, wish) if report.failure is None else None
+                    failures = 0 if report.failure is None else failures + 1
+                    native_failures = 0 if report.native_failure is None else native_failures + 1
+                    again_at = time.monotonic() + self._again(report, native_failures)
                 due_at = time.monotonic() + self._pause(failures)
             is_woken = self._wait(min(due_at - time.monotonic(), LOOK_SECONDS_MAX))
 
-    def _read(self, held: Held, ledger: _Ledger) -> bool:
+    def _read(self, held: Held, ledger: _Ledger) -> ReadReport:
         report = read_under_lease(
-            held, chain=ledger.chain, resources=self.resources, is_over=lambda: self._is_over(held)
+            held,
+            chain=ledger.chain,
+            resources=self.resources,
+            is_over=lambda: self._is_over(held),
+            native_seconds=NATIVE_SECONDS_MAX,
         )
         with held.engine.begin() as connection:
             record_pass(connection, lease=held.lease, wanted=ledger.passes_wanted)
-        if report.failure is not None:
-            log.warning("chain not read", chain=str(self.chain_id), failure=report.failure)
-        return report.failure is None
+        complain(report)
+        return report
+
+    def _again(self, report: ReadReport, native_failures: int) -> float:
+        """After how long to read though no block is new. A coin that is not read makes no token wait."""
+        if report.is_native_cut_short:
+            return 0
+        return self._pause(native_failures) if native_failures else PASS_SECONDS_MAX
 
     def _look(self, held: Held) -> _Ledger | None:
         """None where it is over, or the chain is not there."""

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from app.db import guarded, reading
+from app.db import for_tenant, guarded, reading
 from app.errors import NotFound, QuittanceError
 from app.evidence import service as sealing_service
 from app.evidence.service import SealingTools
@@ -96,7 +96,7 @@ def _repair(work: Work, *, resources: Resources, holder: str) -> None:
     work.progress("waiting for the chain's lease", 0, 0)
     try:
         with lease_asked_for(
-            engine=resources.engine,
+            engine=for_tenant(resources.engine, tenant_id=work.job.tenant_id),
             chain_id=chain_id,
             holder=f"{holder} {work.job.id}",
             seconds=resources.settings.lease_seconds,
@@ -112,5 +112,6 @@ def _repair(work: Work, *, resources: Resources, holder: str) -> None:
             )
     except LeaseLost as error:
         raise TryAgain(str(error)) from error
-    if report.failure is not None:
-        raise ChainNotRead(report.failure)
+    failures = [each for each in (report.failure, report.native_failure) if each is not None]
+    if failures:
+        raise ChainNotRead("; ".join(failures))

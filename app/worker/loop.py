@@ -24,7 +24,7 @@ from app.jobs.store import Job, alive_executors, open_jobs
 from app.jobs.work import Bench
 from app.resources import Resources
 from app.worker.clerk import JOBS_MAX, Clerk
-from app.worker.follow import Follower, ReadingStopped, read_under_lease
+from app.worker.follow import Follower, ReadingStopped, complain, read_under_lease
 from app.worker.handlers import bench_of, sealing
 from chains.types import ChainId
 
@@ -81,8 +81,7 @@ def _read(chain: Chain, *, resources: Resources, holder: str, stop: threading.Ev
         # The other chains, and what is to be sealed, do not wait for this one's fault to be mended.
         log.exception("reading failed", chain=str(chain.id))
         return None
-    if report.failure is not None:
-        log.warning("chain not read", chain=str(chain.id), failure=report.failure)
+    complain(report)
     return report
 
 

@@ -15,12 +15,19 @@ from typing import Any
 from chains.errors import ChainError
 from chains.evm import encoding
 from chains.evm.encoding import BLOCK_NUMBER_MAX, BadEncoding
-from chains.evm.transfers import MalformedLog, NotTransfer, OtherLog, RawTransferLog, decode_log
+from chains.evm.transfers import (
+    NATIVE_LOG_EMITTER,
+    MalformedLog,
+    NotTransfer,
+    OtherLog,
+    RawTransferLog,
+    decode_log,
+)
 from chains.types import UINT256_MAX, Address, Hash32
 
 LOGS_MAX = 20_000
 # https://eips.ethereum.org/EIPS/eip-7708: the chain itself reports moves of its coin from this address.
-COIN_LOG_ADDRESS = Address.parse("0x" + "ff" * 19 + "fe")
+COIN_LOG_ADDRESS = NATIVE_LOG_EMITTER
 
 # The keccak-256 hashes of the events' texts, which a test computes again.
 SINGLE_TOPIC = "0xc3d58168c5ae7397731d063d5bbf3d657854427343f4c083240f7aacaa2d0f62"
@@ -205,15 +212,16 @@ def _logs(found: Any, *, transaction: Transaction) -> tuple[ReceiptLog, ...]:
 def _tell_apart(entry: Mapping[str, Any], raw: RawTransferLog | OtherLog) -> ReceiptLog:
     """The topics and the data were read strictly by decode_log, so that only their meaning is left."""
     if isinstance(raw, RawTransferLog):
-        kind = LogKind.COIN if raw.contract == COIN_LOG_ADDRESS else LogKind.TOKEN
         return ReceiptLog(
-            kind=kind,
+            kind=LogKind.TOKEN,
             raw=raw,
             sender=raw.sender,
             recipient=raw.recipient,
             amount_units=raw.amount_units,
         )
     topics, words = entry["topics"], _words(entry["data"])
+    if raw.reason is NotTransfer.NATIVE_LOG:
+        return _pair(LogKind.COIN, raw, topics[1], topics[2], units=int(words[0], 16))
     if raw.reason is NotTransfer.ERC721:
         return _pair(LogKind.NFT, raw, topics[1], topics[2], token_id=int(topics[3], 16))
     if raw.reason is NotTransfer.NON_INDEXED and len(topics) == 1 and len(words) == 3:

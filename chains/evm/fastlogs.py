@@ -22,6 +22,7 @@ from chains.evm.logmerge import Logs, in_order, merge, of_parsed, told_times
 from chains.evm.rows import LogRow
 from chains.evm.transfers import (
     LOG_INDEX_MAX,
+    NATIVE_LOG_EMITTER,
     TRANSFER_TOPIC,
     parse_logs,
 )
@@ -31,6 +32,7 @@ from chains.types import Hash32
 T = TypeVar("T")
 
 _TOPIC = str(TRANSFER_TOPIC)
+_EMITTER = str(NATIVE_LOG_EMITTER)
 # 0x and 64 hex digits.
 _WORD_CHARS = 66
 _PADDING = "0x" + "00" * 12
@@ -213,6 +215,7 @@ def _sorted_out(logs: list[_Log]) -> tuple[list[_Log], list[_Log]]:
         and {each.third for each in topics} <= {_NONE}
         and _NONE not in {each.second for each in topics}
         and True not in {log.removed for log in logs}
+        and _EMITTER not in {log.address for log in logs}
     ):
         return logs, []
     usual = [log for log in logs if _is_usual(log)]
@@ -229,6 +232,7 @@ def _is_usual(log: _Log) -> bool:
         and len(log.data) == _WORD_CHARS
         and topics.first[:_PADDING_CHARS] == topics.second[:_PADDING_CHARS] == _PADDING
         and not log.removed
+        and log.address != _EMITTER
     )
 
 
@@ -261,7 +265,11 @@ def _account(topic: str) -> bytes:
 def _contract(text: str) -> bytes:
     if len(text) != 42 or text[:2] != "0x":
         raise _Unusual
-    return unhexlify(text[2:])
+    contract = unhexlify(text[2:])
+    if contract == NATIVE_LOG_EMITTER:
+        # In capitals; _is_usual has set aside those that are written as usual.
+        raise _Unusual
+    return contract
 
 
 def _log_index(text: str) -> int:

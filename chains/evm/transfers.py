@@ -22,6 +22,9 @@ T = TypeVar("T")
 # The keccak-256 hash of the text "Transfer(address,address,uint256)".
 TRANSFER_TOPIC = Hash32.parse("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 LOG_INDEX_MAX = 2**31 - 1
+# https://eips.ethereum.org/EIPS/eip-7708: clients will log each move of the native coin from here. It is the
+# coin's move told a second time, and no token's.
+NATIVE_LOG_EMITTER = Address.parse("0xfffffffffffffffffffffffffffffffffffffffe")
 
 _ADDRESS_PADDING = bytes(12)
 
@@ -37,6 +40,7 @@ class NotTransfer(StrEnum):
     NON_INDEXED = "non-indexed"  # One or two topics: an account lies in the data, as in some old tokens.
     DIRTY_ACCOUNT = "dirty-account"  # A topic that is wider than an address.
     ODD_DATA = "odd-data"  # The data are not one 32-byte amount.
+    NATIVE_LOG = "native-transfer-log"  # EIP-7708: a move of the native coin, which is counted as that.
     OTHER_EVENT = "other-event"  # No topic, another topic 0, or more topics than an event can have.
 
 
@@ -208,6 +212,8 @@ class _Decoder:
         contract = self._address[entry["address"]]
         amount = encoding.data(entry["data"])
         accounts = self._read_topics(entry["topics"], amount)
+        if contract == NATIVE_LOG_EMITTER and not isinstance(accounts, NotTransfer):
+            accounts = NotTransfer.NATIVE_LOG
         if isinstance(accounts, NotTransfer):
             return OtherLog(
                 block_number=block_number,

@@ -7,38 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.db import upgrade
 from chains.devnode import DevNode
 from tests.api.door import Door, Scene
 from tests.api.opening import deploy_final_token, open_door, open_resources
-from tests.support.clone import clone_postgres, clone_sqlite
-from tests.support.postgres import fresh_database
+from tests.support.clone import clone_sqlite
 from tests.support.token import Token
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('api-template') / 'quittance.db'}"
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    with fresh_database(postgres_url) as url:
-        upgrade(url)
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated database of this test's own, once of each kind."""
-    if request.param == "sqlite":
-        yield clone_sqlite(request.getfixturevalue("sqlite_template"), folder=tmp_path)
-        return
-    template, server = (request.getfixturevalue(name) for name in ("postgres_template", "postgres_url"))
-    with clone_postgres(template, server_url=server) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.clock import from_unix_seconds, to_rfc3339
 from app.verifier.anchor import Anchor
 from app.verifier.verify import verify
-from tests.api.door import AGREED_AT, DAY, Door, accepted, refused
+from tests.api.door import AGREED_AT, DAY, Door, accepted, bearing, refused
 from tests.api.opening import open_door, open_resources
 from tests.support.clone import clone_sqlite
+from tests.support.roles import Logins
 from tests.support.token import Token
 
 SEALED_SECONDS_MAX = 60
@@ -37,22 +40,45 @@ def played(token: Token) -> Token:
 def test_a_loan_from_the_first_request_to_the_verified_bundle(
     both: Door, played: Token, tmp_path: Path
 ) -> None:
-    parties = both.set_up()
-    debt = both.post("/v1/debts", both.debt_body(parties=parties))
-    assert both.get(f"/v1/debts/{debt['id']}") == debt
-    assert both.get("/v1/debts", party_id=parties[1])["items"] == [debt]
-    report = both.read()
+    play_the_journey(both, worker=both, folder=tmp_path)
+
+
+def test_the_same_as_the_roles_that_postgresql_binds(logins: Logins, played: Token, tmp_path: Path) -> None:
+    """Whoever serves and whoever reads and seals have their own users, and nothing else is on the way."""
+    with (
+        open_resources(logins.app, folder=tmp_path, token=played) as serving,
+        open_resources(logins.worker, folder=tmp_path, token=played) as working,
+        open_door(serving, token=played) as door,
+    ):
+        worker = replace(door, resources=working)
+        play_the_journey(door, worker=worker, folder=tmp_path)
+        stranger = bearing(door.key_of_another_tenant())
+        (debt,) = door.get("/v1/debts")["items"]
+        refused(door.client.get(f"/v1/debts/{debt['id']}", headers=stranger), status=404)
+
+
+def play_the_journey(door: Door, *, worker: Door, folder: Path) -> None:
+    """`worker` reads and seals; it may be another process of the service."""
+    parties = door.set_up()
+    debt = door.post("/v1/debts", door.debt_body(parties=parties))
+    assert door.get(f"/v1/debts/{debt['id']}") == debt
+    assert door.get("/v1/debts", party_id=parties[1])["items"] == [debt]
+    report = worker.read()
     assert report.failure is None
-    assert both.get(f"/v1/chains/{both.chain}")["read_through"] == report.final_block
+    assert door.get(f"/v1/chains/{door.chain}")["read_through"] == report.final_block
 
-    assessment = both.get(f"/v1/debts/{debt['id']}/assessment")
-    check_assessment(assessment, door=both)
-    candidates = both.get(f"/v1/debts/{debt['id']}/candidates")["items"]
+    assessment = door.get(f"/v1/debts/{debt['id']}/assessment")
+    check_assessment(assessment, door=door)
+    candidates = door.get(f"/v1/debts/{debt['id']}/candidates")["items"]
     assert candidates == assessment["candidates"]
-    check_reading(both)
+    check_reading(door)
+    # The ends of this window are looked up on the chain, and stored.
+    unusual = to_rfc3339(from_unix_seconds(AGREED_AT + 7 * DAY + 3600))
+    early = door.get(f"/v1/debts/{debt['id']}/assessment", as_of=unusual)
+    assert (early["result"], early["applied"]) == ("PARTIAL", "3000")
 
-    evidence = seal(both, debt_id=debt["id"])
-    check_downloads(both, evidence=evidence, folder=tmp_path)
+    evidence = seal(door, debt_id=debt["id"], by=worker.seal)
+    check_downloads(door, evidence=evidence, folder=folder)
 
 
 def check_assessment(assessment: dict[str, Any], *, door: Door) -> None:
@@ -87,14 +113,14 @@ def check_reading(door: Door) -> None:
     assert coverage["ranges"][-1]["last_block"] >= transfers[-1]["block_number"]
 
 
-def seal(door: Door, *, debt_id: str) -> dict[str, Any]:
+def seal(door: Door, *, debt_id: str, by: Callable[[], None]) -> dict[str, Any]:
     asked = door.client.post(f"/v1/debts/{debt_id}/evidence", json={})
     queued = accepted(asked, status=202)
     assert asked.headers["location"] == f"/v1/evidence/{queued['id']}"
     assert queued["state"] == "queued"
     for name in ("bundle.zip", "report.pdf", "case.json"):
         refused(door.client.get(f"/v1/evidence/{queued['id']}/{name}"), status=409)
-    door.seal()
+    by()
     sealed = door.get(asked.headers["location"])
     assert (sealed["state"], sealed["failure"]) == ("sealed", None)
     assert (sealed["result"], sealed["grade"]) == ("PARTIAL", "provider-reported")

@@ -11,27 +11,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from app.db import make_engine, upgrade
+from app.db import make_engine
 from chains.devnode import DevNode
 from tests.ingest.scene import Scene, open_scene, stage
 from tests.support.clone import clone_sqlite
 from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
-from tests.support.postgres import fresh_database
 from tests.support.token import Token
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('ingest-template') / 'quittance.db'}"
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    with fresh_database(postgres_url) as url:
-        upgrade(url)
-        yield url
 
 
 @pytest.fixture(scope="session")

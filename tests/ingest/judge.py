@@ -13,7 +13,7 @@ from app.debts.terms import Debt
 from app.ingest.model import block
 from app.ingest.ranges import Blocks
 from chains.types import Address
-from tests.ingest.scene import AGREED_AT, Moved, Scene, block_of, covered, stored, truth
+from tests.ingest.scene import AGREED_AT, Moved, Scene, block_of, blocks_of, covered, stored, truth
 
 
 def demand_truth(scene: Scene, *, accounts: Collection[Address] = ()) -> None:
@@ -27,8 +27,7 @@ def demand_truth(scene: Scene, *, accounts: Collection[Address] = ()) -> None:
         assert within(of_account, covered(scene.engine, account)) <= held
     with reading(scene.engine) as connection:
         rows = connection.execute(sa.select(block.c.number, block.c.hash, block.c.time)).all()
-    for row in rows:
-        at = block_of(scene.node, row.number)
+    for row, at in zip(rows, blocks_of(scene.node, [row.number for row in rows]), strict=True):
         assert (row.hash, row.time) == (at.hash, at.time)
 
 

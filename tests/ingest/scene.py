@@ -6,6 +6,7 @@ installments. Nobody has paid anything yet: each test plays its own part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from app.ingest.ranges import Blocks, merged
 from app.ingest.read import Progress
 from app.ingest.registry import NewChain, register_asset, store_chain
 from app.ingest.store.chains import Chain
+from app.ingest.store.coverage import ERC20
 from app.resources import Operator, Outside
 from app.tenants.service import create_tenant
 from chains.devnode import DevNode
@@ -91,8 +93,19 @@ def truth(
     }
 
 
+@cache
+def _accounts(node: DevNode) -> tuple[Address, ...]:
+    return node.accounts()
+
+
 def block_of(node: DevNode, number: int) -> BlockRef:
     return _block_of(node, number, node.block().hash)
+
+
+def blocks_of(node: DevNode, numbers: Iterable[int]) -> list[BlockRef]:
+    """Many blocks of the chain as it is now."""
+    head = node.block().hash
+    return [_block_of(node, number, head) for number in numbers]
 
 
 @cache
@@ -130,7 +143,8 @@ def _everything(node: DevNode, head: Hash32) -> frozenset[Moved]:
 
 def first_of_window(node: DevNode) -> int:
     """The first block that is not older than the agreement."""
-    return next(number for number in range(999) if block_of(node, number).time >= AGREED_AT)
+    head = node.block().hash
+    return next(number for number in range(999) if _block_of(node, number, head).time >= AGREED_AT)
 
 
 def stored(engine: Engine) -> set[Moved]:
@@ -164,7 +178,7 @@ def covered(engine: Engine, address: Address) -> list[Blocks]:
     query = (
         sa.select(coverage.c.first_block, coverage.c.last_block)
         .join(account_set_member, account_set_member.c.digest == coverage.c.accounts)
-        .where(account_set_member.c.address == address)
+        .where(account_set_member.c.address == address, coverage.c.kind == ERC20)
     )
     with reading(engine) as connection:
         return merged(Blocks(first, last) for first, last in connection.execute(query))
@@ -195,24 +209,25 @@ class Scene:
     actor: Actor
     creditor_id: str
     debtor_id: str
+    read_native: bool
 
     # -- who is who
 
     @property
     def issuer(self) -> Address:
-        return self.node.accounts()[0]
+        return _accounts(self.node)[0]
 
     @property
     def creditor(self) -> Address:
-        return self.node.accounts()[1]
+        return _accounts(self.node)[1]
 
     @property
     def debtor(self) -> Address:
-        return self.node.accounts()[2]
+        return _accounts(self.node)[2]
 
     @property
     def stranger(self) -> Address:
-        return self.node.accounts()[3]
+        return _accounts(self.node)[3]
 
     @property
     def parties(self) -> tuple[Address, Address]:
@@ -235,15 +250,20 @@ class Scene:
 
     def through(self, *urls: str, limits: RpcLimits = LIMITS, agreement: int = 1, permille: int = 0) -> Scene:
         """The same ledger, reading through these nodes from now on; no receipts are looked at by chance."""
-        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement)
+        new = NewChain(chain=self.chain, rpc_urls=urls, agreement=agreement, read_native=self.read_native)
         with self.engine.begin() as connection:
             store_chain(connection, new=new, now=self.clock())
         outside = Outside(egress=egress(urls), limits=limits, receipts_permille=permille)
         return replace(self, outside=outside)
 
-    def follow(self, progress: Progress = no_progress) -> ReadReport:
+    def follow(self, progress: Progress = no_progress, *, native_seconds: float = math.inf) -> ReadReport:
         return follow_chain(
-            engine=self.engine, chain=self.chain, outside=self.outside, clock=self.clock, progress=progress
+            engine=self.engine,
+            chain=self.chain,
+            outside=self.outside,
+            clock=self.clock,
+            progress=progress,
+            native_seconds=native_seconds,
         )
 
     def writer(self) -> Writer:
@@ -291,8 +311,18 @@ class Scene:
         )
 
 
-def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: Token | None = None) -> Scene:
-    """Deploy the token, fund everybody, mine to the agreement, and record chain, asset and parties."""
+def open_scene(
+    engine: Engine,
+    node: DevNode,
+    *,
+    start_block: int = 0,
+    token: Token | None = None,
+    read_native: bool = False,
+) -> Scene:
+    """Deploy the token, fund everybody, mine to the agreement, and record chain, asset and parties.
+
+    Without the native coin, unless it is asked for: the faults that most tests play are those of logs.
+    """
     token = token or stage(node)
     accounts = node.accounts()
     chain = Chain(
@@ -307,7 +337,8 @@ def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: To
     clock = HandClock()
     with engine.begin() as connection:
         tenant = create_tenant(connection, name="the tests", now=clock())
-        store_chain(connection, new=NewChain(chain=chain, rpc_urls=(node.url,)), now=clock())
+        new = NewChain(chain=chain, rpc_urls=(node.url,), read_native=read_native)
+        store_chain(connection, new=new, now=clock())
     register_asset(engine=engine, asset_id=token.asset, outside=outside, now=clock())
     actor = Actor(tenant_id=tenant.id, name="the tests")
     ids = [
@@ -324,6 +355,7 @@ def open_scene(engine: Engine, node: DevNode, *, start_block: int = 0, token: To
         actor=actor,
         creditor_id=ids[0],
         debtor_id=ids[1],
+        read_native=read_native,
     )
 
 

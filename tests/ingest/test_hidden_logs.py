@@ -337,3 +337,42 @@ def test_only_the_drawn_blocks_are_checked(sqlite_scene: Scene, proxies: Proxies
     receipts = [request for request in proxy.requests if b"eth_getBlockReceipts" in request]
     blocks = {each.block_number for each in stored(scene.engine)}
     assert len(receipts) == len(blocks)
+
+
+# -- what another account's reading shows
+
+
+def test_a_log_that_was_hidden_and_shows_from_the_other_party(scene: Scene, proxies: Proxies) -> None:
+    """It is stored, and it is on record that one of the two answers was false."""
+    proxy = proxies()
+    scene = scene.through(proxy.url)
+    scene.record_debt()
+    scene.token.transfer(sender=scene.stranger, to=scene.creditor, units=8, at=AGREED_AT + DAY)
+    scene.token.transfer(sender=scene.issuer, to=scene.stranger, units=16, at=AGREED_AT + 2 * DAY)
+    scene.bury(4)
+    proxy.fail(LIES["hides all"])
+    assert scene.follow().failure is None
+    assert stored(scene.engine) == set()
+    proxy.heal()
+    scene.bind(scene.stranger)
+    assert scene.follow().failure is None
+    first = first_of_window(scene.node)
+    assert stored(scene.engine) == truth(scene.node, [*scene.parties, scene.stranger], first=first)
+    (found,) = on_record(scene)
+    assert found.kind == "logs"
+    assert "left out" in found.detail
+    hidden = next(iter(truth(scene.node, [scene.creditor], first=first)))
+    assert (found.blocks.first, found.blocks.last) == (hidden.block_number, hidden.block_number)
+    assert {side.node for side in found.answers} == {proxy.url}
+
+
+def test_two_parties_that_were_read_apart_contradict_nothing(sqlite_scene: Scene) -> None:
+    """What each answer told, the other one tells again."""
+    scene = sqlite_scene
+    scene.record_debt()
+    scene.token.transfer(sender=scene.stranger, to=scene.creditor, units=8, at=AGREED_AT + DAY)
+    scene.bury(4)
+    scene.follow()
+    scene.bind(scene.stranger)
+    assert scene.follow().failure is None
+    assert on_record(scene) == []

@@ -18,6 +18,7 @@ from app.debts.terms import Debt
 from app.evidence import store as evidence_store
 from app.evidence.service import Wanted, request_evidence
 from app.ingest.ledger_model import coverage
+from app.ingest.store.coverage import NATIVE, covered_blocks
 from app.main import sealing_tools
 from app.resources import Outside, Resources
 from app.settings import Settings
@@ -192,6 +193,49 @@ def test_it_follows_by_itself(sqlite_scene: Scene, tmp_path: Path) -> None:
         wait_for(lambda: any(part.last == final for part in covered(scene.engine, scene.creditor)))
         assert len(workers()) == 1
     assert workers() == []
+
+
+def test_a_coin_that_no_node_tells_of_makes_no_token_wait(
+    sqlite_engine: Engine,
+    node: DevNode,
+    token: Token,
+    tmp_path: Path,
+    proxy: FaultyProxy,
+    logs: list[dict[str, object]],
+) -> None:
+    """It is asked for again, in longer and longer pauses; tokens are read as they come."""
+    scene = open_scene(sqlite_engine, node, token=token, read_native=True).through(proxy.url)
+
+    def no_coin(exchange: faults.Exchange) -> None:
+        if b"trace" in exchange.request or b"true]" in exchange.request:
+            return exchange.send(b"<html>", status=200)
+        return exchange.send_json(exchange.truth())
+
+    def said() -> int:
+        return sum(entry["event"] == "native coin not read" for entry in logs)
+
+    proxy.fail(no_coin)
+    play(scene)
+    resources = resources_of(scene, folder=tmp_path, follow_seconds=0.02)
+    with running(resources=resources, tools=sealing_tools(resources)):
+        wait_for(lambda: said() >= 6)
+        scene.pay(3)
+        scene.bury(3)
+        final = scene.node.block("finalized").number
+        started = time.monotonic()
+        wait_for(lambda: any(part.last == final for part in covered(scene.engine, scene.creditor)))
+        assert time.monotonic() - started < 2
+        assert not any(entry["event"] == "chain not read" for entry in logs)
+        proxy.heal()
+        wait_for(lambda: coin_read_to(scene) == final)
+
+
+def coin_read_to(scene: Scene) -> int | None:
+    with reading(scene.engine) as connection:
+        found = covered_blocks(connection, chain_id=scene.chain.id, kind=NATIVE, addresses=[scene.creditor])[
+            scene.creditor
+        ]
+    return found[-1].last if found else None
 
 
 def test_a_crash_does_not_end_it(sqlite_scene: Scene, tmp_path: Path, logs: list[dict[str, object]]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from app.db import make_engine, upgrade
-from tests.support.clone import clone_postgres, clone_sqlite
-from tests.support.postgres import fresh_database
+from app.db import make_engine
+from app.jobs.model import job
+from tests.store.two_tenants import GUARDED, OURS, THEIRS, fill, row_of
+from tests.support.roles import Logins, copy_with_roles, opened
 
 
 @pytest.fixture
@@ -21,33 +22,51 @@ def empty_engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'quittance.db'}"
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    with fresh_database(postgres_url) as url:
-        upgrade(url)
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database at the newest version, of either kind."""
-    if request.param == "sqlite":
-        yield clone_sqlite(request.getfixturevalue("sqlite_template"), folder=tmp_path)
-        return
-    template, server = (request.getfixturevalue(name) for name in ("postgres_template", "postgres_url"))
-    with clone_postgres(template, server_url=server) as url:
-        yield url
-
-
 @pytest.fixture
 def engine(migrated_url: str) -> Iterator[Engine]:
     engine = make_engine(migrated_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def template(roles_template: Logins, postgres_url: str) -> Iterator[Logins]:
+    """Rows of both tenants. To be copied: nobody connects to it."""
+    with copy_with_roles(roles_template, server_url=postgres_url) as logins:
+        with opened(logins.owner) as owner:
+            fill(owner)
+        yield logins
+
+
+@pytest.fixture(scope="module")
+def filled(template: Logins, postgres_url: str) -> Iterator[Logins]:
+    """One database for the tests of this file that leave its rows as they are."""
+    with copy_with_roles(template, server_url=postgres_url) as copied:
+        yield copied
+
+
+@pytest.fixture
+def own(template: Logins, postgres_url: str) -> Iterator[Logins]:
+    """A database of one test, with the same rows."""
+    with copy_with_roles(template, server_url=postgres_url) as copied:
+        yield copied
+
+
+@pytest.fixture
+def unguarded(own: Logins) -> Logins:
+    """The same database without row-level security: what it would be like if a migration forgot it."""
+    with opened(own.owner) as owner, owner.begin() as connection:
+        for name in GUARDED:
+            connection.exec_driver_sql(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")
+    return own
+
+
+@pytest.fixture
+def queued(own: Logins) -> Logins:
+    """Each tenant has one job that waits, beside the one that is done."""
+    with opened(own.owner) as owner, owner.begin() as connection:
+        for tenant_id in (OURS, THEIRS):
+            row = row_of("job", tenant_id=tenant_id, mark="waiting")
+            waiting = {"state": "queued", "step": "queued", "finished_at": None, "open_key": tenant_id}
+            connection.execute(sa.insert(job).values({**row, **waiting}))
+    return own

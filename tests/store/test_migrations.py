@@ -28,7 +28,7 @@ APP = Path(app.__file__).parent
 DEADLINE_SECONDS = 60
 
 # Chains, tenants and the log itself are nobody's; everything else belongs to a tenant.
-TENANTLESS_SLICES = {"app.ingest.model", "app.ingest.ledger_model"}
+TENANTLESS_SLICES = {"app.ingest.model", "app.ingest.ledger_model", "app.ingest.native_model"}
 TENANTLESS = {"tenant", "audit_head", "audit_entry", "job_executor"}
 
 
@@ -79,7 +79,7 @@ def test_an_empty_database_is_brought_to_the_newest_version(database_url: str, e
         assert current_revision(connection) is None
     upgrade(database_url)
     with reading(empty_engine) as connection:
-        assert current_revision(connection) == head_revision() == "0006"
+        assert current_revision(connection) == head_revision() == "0007"
         assert connection.execute(sa.select(audit_head)).all() == [(1, 0, bytes(32))]
 
 

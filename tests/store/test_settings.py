@@ -39,6 +39,16 @@ def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp
     assert (settings.log_format, settings.port) == ("json", 8000)
 
 
+def test_the_schema_is_changed_by_a_url_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUITTANCE_DATABASE_URL", "postgresql://quittance_app@db/quittance")
+    assert load_settings().migration == load_settings().database
+    monkeypatch.setenv("QUITTANCE_MIGRATION_URL", "postgresql://quittance_migrator:s3cret@db/quittance")
+    settings = load_settings()
+    assert settings.migration.get_secret_value() == "postgresql://quittance_migrator:s3cret@db/quittance"
+    assert settings.database.get_secret_value() == "postgresql://quittance_app@db/quittance"
+    assert "s3cret" not in repr(settings)
+
+
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUITTANCE_DATABASE_URL", "postgresql://quittance:s3cret@db/quittance")
     settings = load_settings()
@@ -51,7 +61,8 @@ def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("PORT", "s3cret"), ("PORT", "65536"), ("LOG_FORMAT", "s3cret"), ("MAX_UPLOAD_BYTES", "0"),
-        ("FOLLOW_SECONDS", "0"), ("FOLLOW_SECONDS", "nan"), ("OPERATOR_NAME", "s3cret" * 40),
+        ("ROLE_PREFIX", "s3cret;"), ("FOLLOW_SECONDS", "0"), ("FOLLOW_SECONDS", "nan"),
+        ("OPERATOR_NAME", "s3cret" * 40),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_variable_only(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -20,6 +20,7 @@ from app.tenants.service import (
     create_tenant,
     list_keys,
     list_tenants,
+    operator_tenant,
     revoke_key,
 )
 
@@ -105,6 +106,20 @@ def test_unknown_scopes_are_refused(engine: Engine, scopes: tuple[str, ...]) -> 
     assert [fault.pointer for fault in raised.value.faults] == ["/scopes"]
     with reading(engine) as connection:
         assert list_tenants(connection) == ()
+
+
+def test_what_is_configured_for_all_is_the_operators_alone(engine: Engine) -> None:
+    """The operator's tenant is the oldest; another's key can't have the scope `admin`."""
+    later = NOW + timedelta(seconds=1)
+    with engine.begin() as connection:
+        operator = operator_tenant(connection, now=NOW)
+        other = create_tenant(connection, name="Birch GmbH", now=later)
+        made = create_key(connection, tenant_id=operator.id, name="own", scopes=["admin"], now=later)
+        assert made.key.scopes == {"admin"}
+        with pytest.raises(InvalidInput, match="operator's tenant") as raised:
+            create_key(connection, tenant_id=other.id, name="books", scopes=["read", "admin"], now=later)
+        assert [fault.pointer for fault in raised.value.faults] == ["/scopes"]
+        assert list_keys(connection, tenant_id=other.id) == ()
 
 
 @pytest.mark.parametrize("name", ["", "n" * 201])

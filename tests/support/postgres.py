@@ -1,7 +1,8 @@
 """A PostgreSQL server for the tests, and a fresh empty database on it for each test that asks.
 
-QUITTANCE_TEST_POSTGRES_URL names a server of your own, whose user may create databases; without it the one
-inside a wheel is started in a temporary folder, reached by a socket there. Having neither is a failure.
+QUITTANCE_TEST_POSTGRES_URL names a server of your own, whose user is a superuser, and on which the roles
+`quittance_…` are made and left; without it the one inside a wheel is started in a temporary folder, reached
+by a socket there. Having neither is a failure.
 """
 
 from __future__ import annotations

@@ -17,8 +17,10 @@ from chains.evm.fastlogs import LogReader
 from chains.evm.logmerge import Logs, merge
 from chains.evm.rows import LogRow
 from chains.evm.transfers import (
+    NATIVE_LOG_EMITTER,
     TRANSFER_TOPIC,
     MalformedLog,
+    NotTransfer,
     every_transfer_filter,
     merge_logs,
     parse_logs,
@@ -32,6 +34,7 @@ ACCOUNTS = [Address(bytes([0xAB]) * 19 + bytes([number])) for number in range(4)
 EVERYTHING = every_transfer_filter(first_block=10, last_block=19)
 FROM, TO = transfer_filters(addresses=ACCOUNTS[:2], first_block=10, last_block=19)
 TRANSFER = str(TRANSFER_TOPIC)
+EMITTER = str(NATIVE_LOG_EMITTER)
 
 
 def word(account: Address) -> str:
@@ -125,6 +128,7 @@ _TOPIC = st.sampled_from(
         "",
     ]
 )
+_EMITTERS = st.sampled_from([EMITTER, EMITTER.upper().replace("X", "x"), EMITTER.replace("fe", "FE")])
 _CHANGES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({}),
     st.fixed_dictionaries({"topics": st.lists(_TOPIC, max_size=5)}),
@@ -132,6 +136,7 @@ _CHANGES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries(
         {"data": st.sampled_from(["0x", "0x" + "AB" * 32, "0x" + "ab" * 33, "0x" + "1 " * 32])}
     ),
+    st.fixed_dictionaries({"address": _EMITTERS}),
     st.fixed_dictionaries({"blockTimestamp": _ODD}),
     st.fixed_dictionaries({"removed": _ODD}),
     st.fixed_dictionaries({"transactionIndex": _ODD}),
@@ -260,6 +265,15 @@ def test_a_plain_answer_is_read_without_the_strict_reader(monkeypatch: pytest.Mo
     assert asked_strictly == [1]
     assert len(found.others) == 1
     assert found.block_times[12] == 1_700_000_012
+
+
+@pytest.mark.parametrize("emitter", [EMITTER, EMITTER.upper().replace("X", "x")])
+def test_a_move_that_the_chain_itself_logs_is_no_token(emitter: str) -> None:
+    """EIP-7708: the native coin's move told a second time."""
+    found = demand_same(body_of([log(), log(12, 1, address=emitter)]), EVERYTHING)
+    assert found is not None
+    assert [row[1] for row in found.rows] == [0]
+    assert [(each.log_index, each.reason) for each in found.others] == [(1, NotTransfer.NATIVE_LOG)]
 
 
 def test_a_time_counts_where_all_logs_of_a_block_tell_it() -> None:

@@ -9,38 +9,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
-from app.db import make_engine, upgrade
+from app.db import make_engine
 from chains.devnode import DevNode
 from tests.ingest.scene import Scene, open_scene, stage
-from tests.support.clone import clone_postgres, clone_sqlite
+from tests.support.clone import clone_sqlite
 from tests.support.faulty_proxy import Exchange, FaultyProxy, capped_range, faulty_proxy
-from tests.support.postgres import fresh_database
 from tests.support.token import Token
 from tests.worker.crew import Crew, crew_of
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> str:
-    url = f"sqlite:///{tmp_path_factory.mktemp('worker-template') / 'quittance.db'}"
-    upgrade(url)
-    return url
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    with fresh_database(postgres_url) as url:
-        upgrade(url)
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, sqlite_template: str, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield clone_sqlite(sqlite_template, folder=tmp_path)
-        return
-    template = request.getfixturevalue("postgres_template")
-    with clone_postgres(template, server_url=request.getfixturevalue("postgres_url")) as cloned:
-        yield cloned
+@pytest.fixture
+def url(migrated_url: str) -> str:
+    return migrated_url
 
 
 @pytest.fixture

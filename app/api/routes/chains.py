@@ -24,6 +24,7 @@ from app.ingest.store import reading as reading_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain, Node
 from app.ingest.store.disagreements import disagreements
+from app.ingest.store.native_setting import is_native_read
 from app.money import DECIMALS_MAX
 from chains.guard import redact_url
 from chains.types import ChainId, Finality
@@ -37,6 +38,8 @@ class NativeCoin(BaseModel):
     model_config = _STRICT
     symbol: Annotated[ShortField, StringConstraints(max_length=40)]
     decimals: Annotated[int, Field(ge=0, le=DECIMALS_MAX)]
+    read: bool = True
+    """Whether its moves are read, too: payments in it are found only then."""
 
 
 class FinalityIn(BaseModel):
@@ -113,6 +116,7 @@ def put_chain(chain: ChainText, body: ChainIn, caller: Admin) -> Response:
         ),
         rpc_urls=tuple(body.rpc_urls),
         agreement=body.agreement,
+        read_native=body.native.read,
     )
     resources = caller.resources
     check_chain(new=new, outside=resources.outside)
@@ -156,7 +160,11 @@ def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
     return {
         "chain": str(chain.id),
         "name": chain.name,
-        "native": {"symbol": chain.native_symbol, "decimals": chain.native_decimals},
+        "native": {
+            "symbol": chain.native_symbol,
+            "decimals": chain.native_decimals,
+            "read": is_native_read(connection, chain.id),
+        },
         "finality": {"tag": "finalized"} if depth is None else {"confirmations": depth},
         "start_block": chain.start_block,
         "agreement": rules.agreement,

@@ -8,13 +8,9 @@ from fastapi.responses import JSONResponse, Response
 from app.api.context import resources_of
 from app.api.problems import documented_one
 from app.db import current_revision, head_revision, reading
-from app.errors import EnvironmentProblem
+from app.resources import SchemaOutOfDate
 
 router = APIRouter(tags=["health"])
-
-
-class SchemaOutOfDate(EnvironmentProblem):
-    """The database has another schema than this code."""
 
 
 @router.get("/healthz")

@@ -14,7 +14,7 @@ from app.api.context import Admin, Answer, Caller, Reader, page, read_cursor
 from app.api.fields import ChainText, CursorField, IdField, LimitField
 from app.api.problems import documented
 from app.clock import BadTime, parse_rfc3339, to_rfc3339
-from app.db import reading
+from app.db import for_tenant, reading
 from app.debts.parties import Actor
 from app.errors import Fault, InvalidInput, NotFound
 from app.ids import new_id
@@ -61,8 +61,9 @@ def post_repair(chain: ChainText, caller: Admin, request: Request, body: RepairI
 def list_jobs(caller: Reader, limit: LimitField = 50, cursor: CursorField | None = None) -> Response:
     """The tenant's own, newest first; all of them for the operator."""
     after = _read_position(cursor)
-    with reading(caller.resources.engine) as connection:
-        jobs = page_of_jobs(connection, tenant_id=_whose(caller), after=after, limit=limit)
+    tenant_id = _whose(caller)
+    with reading(for_tenant(caller.resources.engine, tenant_id=tenant_id)) as connection:
+        jobs = page_of_jobs(connection, tenant_id=tenant_id, after=after, limit=limit)
     return page(
         [job_document(job) for job in jobs],
         of="jobs",
@@ -72,8 +73,9 @@ def list_jobs(caller: Reader, limit: LimitField = 50, cursor: CursorField | None
 
 @router.get("/jobs/{job_id}", responses=documented(403, 404))
 def show_job(job_id: IdField, caller: Reader) -> Response:
-    with reading(caller.resources.engine) as connection:
-        job = find_job(connection, tenant_id=_whose(caller), job_id=job_id)
+    tenant_id = _whose(caller)
+    with reading(for_tenant(caller.resources.engine, tenant_id=tenant_id)) as connection:
+        job = find_job(connection, tenant_id=tenant_id, job_id=job_id)
     if job is None:
         raise NotFound(what="job", id_=job_id)
     return JSONResponse(job_document(job))

@@ -23,6 +23,7 @@ from app.ingest.store.watches import watches
 from chains.types import Address, BlockRef, ChainId, Hash32
 
 ERC20 = "erc20"
+NATIVE = "native"
 # Every account there is: what a reading without any filter by account covers.
 EVERY_ACCOUNT = Hash32(hashlib.sha256(b"every account").digest())
 
