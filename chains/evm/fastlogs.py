@@ -159,7 +159,7 @@ class LogReader:
         index, contract, account = _Once(_log_index), self._contracts, self._accounts
         if not {log.transaction_hash[:2] for log in logs} | {log.data[:2] for log in logs} <= {"0x"}:
             raise _Unusual
-        if not {len(log.transaction_hash) for log in logs} <= {_WORD_CHARS}:
+        if not set(map(len, [log.transaction_hash for log in logs])) <= {_WORD_CHARS}:
             raise _Unusual
         rows = [
             (
@@ -211,7 +211,7 @@ def _sorted_out(logs: list[_Log]) -> tuple[list[_Log], list[_Log]]:
     topics = [log.topics for log in logs]
     if (
         {each.event for each in topics} <= {_TOPIC}
-        and {len(log.data) for log in logs} <= {_WORD_CHARS}
+        and set(map(len, [log.data for log in logs])) <= {_WORD_CHARS}
         and {each.third for each in topics} <= {_NONE}
         and _NONE not in {each.second for each in topics}
         and True not in {log.removed for log in logs}

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import Connection
@@ -85,9 +86,10 @@ def base_key(chain_number: int) -> int:
 
 def demand_room(rows: Sequence[LogRow]) -> None:
     """Raise unless each row has a key, and each value the length that it is packed with."""
-    key_of(chain_number=0, block_number=rows[-1][0], log_index=max(row[1] for row in rows))
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True))
+    key_of(chain_number=0, block_number=rows[-1][0], log_index=max(columns[1]))
     for place, length in enumerate(_LENGTHS, start=2):
-        if {len(row[place]) for row in rows} != {length}:  # type: ignore[arg-type]
+        if set(map(len, columns[place])) != {length}:
             msg = f"a row whose value {place} is not {length} bytes"
             raise ValueError(msg)
 
