@@ -11,12 +11,16 @@ import json
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
+from chains.json_depth import is_shallow
+
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 INTEGER_MAX = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly (RFC 7493, section 2.2)."""
 INTEGER_TEXT_MAX = len(str(-INTEGER_MAX))
 DEPTH_MAX = 32
+# Beyond this a text is not even parsed; between the two it is said what is wrong with it.
+_PARSED_DEPTH_MAX = 500
 BYTES_MAX = 64 * 2**20
 VALUES_MAX = 10_000_000
 
@@ -74,6 +78,8 @@ def loads_any(data: bytes, *, limits: JsonLimits = DEFAULT_LIMITS) -> Json:
 
 def _read(data: bytes, *, limits: JsonLimits) -> tuple[Json, bytes]:
     _refuse_large(data, limits=limits)
+    if not is_shallow(data, depth_max=_PARSED_DEPTH_MAX):
+        raise NotCanonical(reason=_too_deep(limits.depth_max))
     try:
         value: Json = json.loads(
             data.decode("utf-8"),

@@ -10,21 +10,16 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, NoReturn
 
 from chains.errors import ChainError
+from chains.json_depth import is_shallow
 
 # Messages are a node's own words: they are printed and stored, so they are cut and made printable.
 _MESSAGE_CHARS_MAX = 500
 
 # Traces of calls nest deepest of all answers: the EVM allows 1,024 calls, real contracts use a few dozen.
 _DEPTH_MAX = 256
-_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
-_STRING = re.compile(rb'"[^"]*"')
-# How each byte changes the depth.
-_STEP = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(256)]
 
 _RATE_LIMIT_CODES = frozenset({429, -32005})
 # Some providers say -32005 for an answer that is too large or too slow, too: asking again can't help there.
@@ -59,7 +54,7 @@ def encode_batch(calls: Mapping[int, tuple[str, Sequence[Any]]]) -> bytes:
 
 def decode_json(body: bytes) -> Any:
     """Strict JSON: UTF-8, no duplicate keys, no NaN or Infinity, bounded depth and numbers."""
-    if not _is_shallow(body):
+    if not is_shallow(body, depth_max=_DEPTH_MAX):
         msg = f"nested deeper than {_DEPTH_MAX}: {len(body)} bytes that begin {body[:40]!a}"
         raise MalformedAnswer(msg)
     try:
@@ -112,21 +107,6 @@ def read_error(body: bytes) -> ErrorObject | None:
         return _error_object(answer["error"]) if isinstance(answer, dict) and "error" in answer else None
     except MalformedAnswer:
         return None
-
-
-def _is_shallow(body: bytes) -> bool:
-    """Whether no bracket outside a string opens a level below `_DEPTH_MAX`.
-
-    The parser itself recurses in C until Python's recursion limit. A library may have raised that (py_ecc,
-    which web3 imports, sets 100,000), and then a depth bomb ends the process rather than the parse.
-    """
-    if b"\\" in body:
-        body = _ESCAPE.sub(b"", body)
-    marks = body.translate(None, _NO_STRUCTURE)
-    # Two quotes in a row leave every other mark inside or outside as it was; so only strings with brackets
-    # in them are left for the slower expression.
-    marks = _STRING.sub(b"", marks.replace(b'""', b""))
-    return max(accumulate(map(_STEP.__getitem__, marks)), default=0) <= _DEPTH_MAX
 
 
 def _request(call_id: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

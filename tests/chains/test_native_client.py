@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from eth_account import Account
 
 from chains.devnode import DevNode
 from chains.errors import BadAnswer, NodeUnreachable
@@ -22,6 +21,7 @@ from chains.types import ZERO_ADDRESS, Address, Hash32
 from tests.support.anvil import anvil
 from tests.support.faulty_proxy import Exchange, Fault, FaultyProxy, faulty_proxy
 from tests.support.moves import REFUSE, Machine, build, put, self_destruct_code
+from tests.support.signing import Account
 from tests.support.token import calldata, deploy_token
 
 TRACING = (Means.TRACE_FILTER, Means.TRACE_BLOCK, Means.DEBUG_TRACE)
