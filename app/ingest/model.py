@@ -95,10 +95,13 @@ transfer = define_table(
     sa.Column("amount_units", U256, nullable=False),
     sa.Column("recorded_at", UtcMicros, nullable=False),
     at_least("key", 0),
+    sa.Index(None, "sender", "key").ddl_if(dialect="postgresql"),
+    sa.Index(None, "recipient", "key").ddl_if(dialect="postgresql"),
 )
 
-# Which transfers an account has a part in. Rows come in sorted batches (`app.ingest.store.accounts`): kept
-# up to date by each insert, an index of accounts costs several times what the transfers do.
+# On SQLite, which transfers an account has a part in. Rows come in sorted batches, as
+# `app.ingest.store.accounts` says: kept up to date by each insert, an index would cost several times what
+# the transfers do.
 transfer_account = define_table(
     "transfer_account",
     sa.Column("account", AddressColumn, primary_key=True),

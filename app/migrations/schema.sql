@@ -85,6 +85,8 @@ CREATE TABLE transfer (
     CONSTRAINT ck_transfer_recipient CHECK (length(recipient) = 20),
     CONSTRAINT ck_transfer_amount_units CHECK (amount_units BETWEEN 0 AND 115792089237316195423570985008687907853269984665640564039457584007913129639935)
 );
+CREATE INDEX ix_transfer_recipient_key ON transfer (recipient, key);
+CREATE INDEX ix_transfer_sender_key ON transfer (sender, key);
 
 CREATE TABLE transfer_account (
     account BYTEA NOT NULL,

@@ -6,7 +6,7 @@ import importlib
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,20 @@ def test_migrations_make_what_the_tables_say(engine: Engine, twin: Engine) -> No
 
 def test_alembic_finds_nothing_to_do(engine: Engine) -> None:
     with reading(engine) as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": _is_of(engine.dialect.name)}
+        )
         assert compare_metadata(context, metadata) == []
+
+
+def _is_of(dialect: str) -> Callable[..., bool]:
+    """Alembic does not know of indexes that only one kind of database has."""
+
+    def include(item: object, *_: object) -> bool:
+        ddl_if = getattr(item, "_ddl_if", None)
+        return ddl_if is None or ddl_if.dialect == dialect
+
+    return include
 
 
 def test_a_second_upgrade_changes_nothing(migrated_url: str, engine: Engine) -> None:

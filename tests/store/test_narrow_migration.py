@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 import app.db
-from app.db import make_engine, reading, upgrade
+from app.db import ROLE_PREFIX, make_engine, reading, upgrade
 from app.ingest.model import transfer_account, transfer_unsorted
 from app.ingest.ranges import Blocks
 from app.ingest.store.assets import unnamed_contracts
@@ -33,7 +33,7 @@ def old_database(url: str) -> None:
         app.db._prepare_file(engine)
     with engine.begin() as connection:
         config: Config = app.db._alembic_config()
-        config.attributes["connection"] = connection
+        config.attributes.update(connection=connection, role_prefix=ROLE_PREFIX)
         command.upgrade(config, "0002")
     engine.dispose()
 
@@ -182,7 +182,9 @@ def test_the_facts_are_carried_over(database_url: str, empty_engine: Engine) -> 
             for each in transfers
             for side in {each.sender, each.recipient}
         }
-        assert connection.scalar(sa.select(sa.func.count()).select_from(transfer_account)) == len(pairs)
+        assert connection.scalar(sa.select(sa.func.count()).select_from(transfer_account)) == (
+            len(pairs) if empty_engine.dialect.name == "sqlite" else 0
+        )
         assert connection.scalar(sa.select(sa.func.count()).select_from(transfer_unsorted)) == 0
         # To the microsecond, which decides what was known when.
         earlier = AT.replace(microsecond=AT.microsecond - 1)

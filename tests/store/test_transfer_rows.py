@@ -296,7 +296,7 @@ def test_batches_are_sorted_in_when_they_are_many(ready: Engine, monkeypatch: py
     monkeypatch.setattr(account_store, "UNSORTED_MAX", 40)
     monkeypatch.setattr(account_store, "UNSORTED_FIRST_MAX", 100)
     rows = some_rows(6, blocks=range(100))
-    waiting = []
+    waiting: list[int] = []
     for first in range(0, 100, 5):
         part = [each for each in rows if first <= each[0] < first + 5]
         add(ready, part, blocks=Blocks(first, first + 4))
@@ -306,15 +306,16 @@ def test_batches_are_sorted_in_when_they_are_many(ready: Engine, monkeypatch: py
         assert pages(ready, HOLDERS[2], limit=11) == [
             each[:2] for each in touching(rows, [HOLDERS[2]]) if each[0] < first + 5
         ]
-    # The first time only when there are a hundred, then each time there are forty.
-    assert waiting == [1, 2, 3, 4, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    # The first time only when there are a hundred, then each time there are forty. PostgreSQL has indexes.
+    on_sqlite = [1, 2, 3, 4, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1]
+    is_sqlite = ready.dialect.name == "sqlite"
+    assert waiting == (on_sqlite if is_sqlite else [0] * 20)
     with ready.begin() as connection:
         sort_accounts(connection, chain=CHAIN)
     assert unsorted_ranges(ready) == 0
     keys = [key_of(chain_number=1, block_number=each[0], log_index=each[1]) for each in rows]
-    assert led_to(ready) == {
-        (each[side], key) for each, key in zip(rows, keys, strict=True) for side in (4, 5)
-    }
+    pairs = {(each[side], key) for each, key in zip(rows, keys, strict=True) for side in (4, 5)}
+    assert led_to(ready) == (pairs if is_sqlite else set())
 
 
 def test_a_load_that_was_interrupted_is_finished_by_the_next(ready: Engine) -> None:
@@ -324,7 +325,7 @@ def test_a_load_that_was_interrupted_is_finished_by_the_next(ready: Engine) -> N
     with ready.connect() as connection:
         add_rows(connection, chain=CHAIN, accounts=None, blocks=Blocks(20, 39), rows=rows[80:], now=NOW)
         # And then the power goes, before the commit.
-    assert unsorted_ranges(ready) == 1
+    assert unsorted_ranges(ready) == (ready.dialect.name == "sqlite")
     # Another process, later.
     later = make_engine(ready.url.render_as_string(hide_password=False))
     assert found(later) == rows[:80]
@@ -341,7 +342,7 @@ def test_only_the_chains_own_ranges_are_sorted_in(ready: Engine) -> None:
     add(ready, [row(2, 0)], blocks=Blocks(0, 9), chain=OTHER)
     with ready.begin() as connection:
         sort_accounts(connection, chain=CHAIN)
-    assert unsorted_ranges(ready) == 1
+    assert unsorted_ranges(ready) == (ready.dialect.name == "sqlite")
     assert found(ready, chain=OTHER) == [row(2, 0)]
 
 

@@ -1,9 +1,12 @@
-"""Which transfers an account has a part in: rows that are made in large sorted batches, not one by one.
+"""Which transfers an account has a part in: two indexes on PostgreSQL, a table of sorted batches on SQLite.
 
-An index that is kept up to date with every insert writes a page for each account it meets. So new transfers
-first stand in a range of keys that is noted as unsorted, in the transaction that inserts them; a later one
-sorts whole ranges in. Whoever looks for an account looks through the unsorted ranges, too: what he finds
-never depends on when they were sorted, and an interrupted load leaves nothing to repair.
+On SQLite an index that is kept up to date with every insert writes a page for each account it meets. So new
+transfers first stand in a range of keys that is noted as unsorted, in the transaction that inserts them; a
+later one sorts whole ranges in. Whoever looks for an account looks through the unsorted ranges, too: what he
+finds never depends on when they were sorted, and an interrupted load leaves nothing to repair.
+
+PostgreSQL keeps its indexes in a process of its own while the next rows are on their way, and lets several
+write at once: there, both tables stay empty.
 """
 
 from __future__ import annotations
@@ -34,6 +37,11 @@ class Keys:
     last: int
 
 
+def keeps_indexes(connection: Connection) -> bool:
+    """Whether nothing has to be done here for an account to be found."""
+    return connection.dialect.name == "postgresql"
+
+
 def note_unsorted(connection: Connection, *, keys: Keys, transfers: int, now: datetime) -> None:
     """Transfers were inserted that transfer_account does not lead to yet."""
     row = {
@@ -60,14 +68,10 @@ def sort_in(connection: Connection, *, within: Keys) -> None:
     query = sa.select(
         transfer_unsorted.c.id, transfer_unsorted.c.first_key, transfer_unsorted.c.last_key
     ).where(_overlapping(within))
-    if connection.dialect.name == "postgresql":
-        # Of two that sort at once, each takes ranges of its own.
-        query = query.with_for_update(skip_locked=True)
     waiting = connection.execute(query).all()
     for keys in _joined(Keys(row.first_key, row.last_key) for row in waiting):
         statement = insert_of(connection, transfer_account).from_select(["account", "key"], _pairs(keys))
         connection.execute(statement.on_conflict_do_nothing())
-    # By id: another may have noted more of the same keys meanwhile.
     for row in waiting:
         connection.execute(sa.delete(transfer_unsorted).where(transfer_unsorted.c.id == row.id))
 
@@ -78,22 +82,54 @@ def lead_to(connection: Connection, *, pairs: Iterable[tuple[bytes, int]]) -> No
     insert_new(connection, transfer_account, rows)
 
 
-def keys_of_accounts(*, accounts: Collection[Address], within: Keys) -> sa.CompoundSelect[tuple[int]]:
-    """A query for the keys of all transfers from or to any of the accounts, sorted in or not."""
+def keys_of_accounts(
+    connection: Connection, *, accounts: Collection[Address], within: Keys
+) -> sa.CompoundSelect[tuple[int]]:
+    """A query for the keys of all transfers from or to any of the accounts."""
     listed = list(accounts)
-    return sa.union(
-        sa.select(transfer_account.c.key).where(
-            transfer_account.c.account.in_(listed),
-            transfer_account.c.key.between(within.first, within.last),
-        ),
-        sa.select(transfer.c.key)
-        .join(transfer_unsorted, _lies_in(transfer_unsorted))
+    return sa.union(*(query for query, _ in _sources(connection, accounts=listed, within=within)))
+
+
+def page_of_keys(
+    connection: Connection, *, account: Address, contract: Address | None, within: Keys, limit: int
+) -> sa.CompoundSelect[tuple[int]]:
+    """A query for the first keys of one account, and some more: a page from each place where it may stand."""
+    pages = []
+    for query, key in _sources(connection, accounts=[account], within=within):
+        of_contract = query
+        if contract is not None:
+            of_contract = of_contract.where(transfer.c.contract == contract)
+        pages.append(of_contract.order_by(key).limit(limit).subquery())
+    return sa.union(*(sa.select(page.c.key) for page in pages))
+
+
+_Source = tuple[sa.Select[tuple[int]], sa.ColumnElement[int]]
+
+
+def _sources(connection: Connection, *, accounts: Collection[Address], within: Keys) -> list[_Source]:
+    """The places to look for accounts: for each a query for keys with the transfers joined, and its order."""
+    in_range = transfer.c.key.between(within.first, within.last)
+    keys = sa.select(transfer.c.key)
+    if keeps_indexes(connection):
+        sides = (transfer.c.sender, transfer.c.recipient)
+        return [(keys.where(side.in_(accounts), in_range), transfer.c.key) for side in sides]
+    led_to = (
+        sa.select(transfer_account.c.key)
+        .join(transfer, transfer.c.key == transfer_account.c.key)
         .where(
-            _overlapping(within),
-            transfer.c.key.between(within.first, within.last),
-            sa.or_(transfer.c.sender.in_(listed), transfer.c.recipient.in_(listed)),
-        ),
+            transfer_account.c.account.in_(accounts),
+            transfer_account.c.key.between(within.first, within.last),
+        )
     )
+    unsorted = keys.join(
+        transfer_unsorted,
+        transfer.c.key.between(transfer_unsorted.c.first_key, transfer_unsorted.c.last_key),
+    ).where(
+        _overlapping(within),
+        in_range,
+        sa.or_(transfer.c.sender.in_(accounts), transfer.c.recipient.in_(accounts)),
+    )
+    return [(led_to, transfer_account.c.key), (unsorted, transfer.c.key)]
 
 
 def _pairs(keys: Keys) -> sa.CompoundSelect[tuple[Address, int]]:
@@ -123,7 +159,3 @@ def _joined(ranges: Iterable[Keys]) -> Iterator[Keys]:
 
 def _overlapping(keys: Keys) -> sa.ColumnElement[bool]:
     return sa.and_(transfer_unsorted.c.first_key <= keys.last, transfer_unsorted.c.last_key >= keys.first)
-
-
-def _lies_in(ranges: sa.FromClause) -> sa.ColumnElement[bool]:
-    return transfer.c.key.between(ranges.c.first_key, ranges.c.last_key)

@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection, Row
 from app.clock import to_unix_micros
 from app.db import insert_new
 from app.ingest.keys import BLOCK_NUMBER_MAX, LOG_BITS, LOG_INDEX_MAX, block_of, key_of, keys_of, log_of
-from app.ingest.model import block, chain, emitter, transfer, transfer_account, transfer_unsorted
+from app.ingest.model import block, chain, emitter, transfer
 from app.ingest.ranges import Blocks
 from app.ingest.store import accounts as account_store
-from app.ingest.store.accounts import Keys, keys_of_accounts
+from app.ingest.store.accounts import Keys, keys_of_accounts, page_of_keys
 from app.ingest.store.rows import insert_rows, missing_block
 from chains.errors import ChainError
 from chains.evm.rows import LogRow, row_of_transfer
@@ -61,7 +61,7 @@ def add_rows(
         raise BlockNotRecorded(number=blocks.first)
     within = Keys(*keys_of(blocks, chain_number=number))
     some_known = _is_any(connection, transfer.c.key.between(within.first, within.last))
-    was_read = some_known and _is_any(connection, _answered(accounts, within=within))
+    was_read = some_known and _is_any(connection, _answered(connection, accounts, within=within))
     added = 0
     if rows:
         _demand_blocks(connection, chain_id=chain, rows=rows)
@@ -78,7 +78,7 @@ def add_rows(
 
 def sort_accounts(connection: Connection, *, chain: ChainId) -> None:
     """At the end of a reading: sort in whatever is not yet, so that looking for an account is fast again."""
-    number = _number_of(connection, chain)
+    number = None if account_store.keeps_indexes(connection) else _number_of(connection, chain)
     if number is not None:
         account_store.sort_in(connection, within=_keys_of_chain(number))
 
@@ -131,7 +131,7 @@ def transfers_touching(
     if number is None:
         return []
     within = Keys(*keys_of(blocks, chain_number=number))
-    found = keys_of_accounts(accounts=addresses, within=within)
+    found = keys_of_accounts(connection, accounts=addresses, within=within)
     query = (
         _with_block(chain_id)
         .where(transfer.c.key.in_(found), transfer.c.recorded_at <= known_at)
@@ -166,41 +166,11 @@ def page_of_transfers(
     first, last = keys_of(Blocks(from_block, to_block), chain_number=number)
     if after is not None:
         first = max(first, _key_after(after, chain_number=number))
-    page = _page_of_keys(account.address, contract=contract, within=Keys(first, last), limit=limit)
+    page = page_of_keys(
+        connection, account=account.address, contract=contract, within=Keys(first, last), limit=limit
+    )
     query = _with_block(account.chain).where(transfer.c.key.in_(page)).order_by(transfer.c.key).limit(limit)
     return [_transfer(row, chain_id=account.chain) for row in connection.execute(query)]
-
-
-def _page_of_keys(
-    address: Address, *, contract: Address | None, within: Keys, limit: int
-) -> sa.CompoundSelect[tuple[int]]:
-    """At most two pages of keys: of what is sorted in, read in its order, and of what is not."""
-    of_account = sa.select(transfer_account.c.key).where(
-        transfer_account.c.account == address, transfer_account.c.key.between(within.first, within.last)
-    )
-    unsorted = (
-        sa.select(transfer.c.key)
-        .join(
-            transfer_unsorted,
-            transfer.c.key.between(transfer_unsorted.c.first_key, transfer_unsorted.c.last_key),
-        )
-        .where(
-            transfer_unsorted.c.last_key >= within.first,
-            transfer_unsorted.c.first_key <= within.last,
-            transfer.c.key.between(within.first, within.last),
-            sa.or_(transfer.c.sender == address, transfer.c.recipient == address),
-        )
-    )
-    if contract is not None:
-        of_account = of_account.join(transfer, transfer.c.key == transfer_account.c.key).where(
-            transfer.c.contract == contract
-        )
-        unsorted = unsorted.where(transfer.c.contract == contract)
-    pages = (
-        of_account.order_by(transfer_account.c.key).limit(limit).subquery("sorted"),
-        unsorted.order_by(transfer.c.key).limit(limit).subquery("unsorted"),
-    )
-    return sa.union(*(sa.select(page.c.key) for page in pages))
 
 
 def _key_after(position: TransferPosition, *, chain_number: int) -> int:
@@ -224,11 +194,13 @@ def _is_any(connection: Connection, condition: sa.ColumnElement[bool]) -> bool:
     return connection.execute(sa.select(transfer.c.key).where(condition).limit(1)).first() is not None
 
 
-def _answered(accounts: Collection[Address] | None, *, within: Keys) -> sa.ColumnElement[bool]:
+def _answered(
+    connection: Connection, accounts: Collection[Address] | None, *, within: Keys
+) -> sa.ColumnElement[bool]:
     """Recorded transfers that an answer about these accounts and keys has to hold."""
     if accounts is None:
         return transfer.c.key.between(within.first, within.last)
-    return transfer.c.key.in_(keys_of_accounts(accounts=accounts, within=within))
+    return transfer.c.key.in_(keys_of_accounts(connection, accounts=accounts, within=within))
 
 
 def _lead_to(
@@ -241,6 +213,8 @@ def _lead_to(
     now: datetime,
 ) -> None:
     """Make the new rows findable by account: one by one where others lie between them, else in batches."""
+    if account_store.keeps_indexes(connection):
+        return
     if not some_known:
         account_store.note_unsorted(connection, keys=within, transfers=len(rows), now=now)
         account_store.sort_if_many(connection, within=_keys_of_chain(chain_number))
@@ -261,7 +235,7 @@ def _demand_recorded(
 ) -> None:
     """Raise TransfersDisagree unless the answer and the record hold the same transfers."""
     within = Keys(*keys_of(blocks, chain_number=chain_number))
-    query = sa.select(transfer).where(_answered(accounts, within=within))
+    query = sa.select(transfer).where(_answered(connection, accounts, within=within))
     recorded = {_recorded_row(row) for row in connection.execute(query)}
     differing = recorded ^ set(rows)
     if differing:

@@ -186,8 +186,12 @@ def _copy_transfers(dialect: str) -> None:
         f"INSERT INTO transfer SELECT {packed}, tx_hash, contract, sender, recipient, amount_units,"  # noqa: S608
         f" {_MICROS[dialect]} FROM old_transfer ORDER BY 1"
     )
-    op.execute(
-        "INSERT INTO transfer_account SELECT sender, key FROM transfer"
-        " UNION SELECT recipient, key FROM transfer ORDER BY 1, 2"
-    )
+    if dialect == "postgresql":
+        for side in ("sender", "recipient"):
+            op.create_index(None, "transfer", [side, "key"])
+    else:
+        op.execute(
+            "INSERT INTO transfer_account SELECT sender, key FROM transfer"
+            " UNION SELECT recipient, key FROM transfer ORDER BY 1, 2"
+        )
     op.execute("INSERT INTO emitter SELECT DISTINCT chain_id, contract FROM old_transfer")
