@@ -213,7 +213,7 @@ def _located(this: Pass, *, panel: Panel) -> Sequence[Watch] | None:
                 witnesses=[each.client for each in witnesses],
                 chain=writer.chain.id,
                 final=this.final,
-                hashable=panel.rules.demands_hashes,
+                rules=panel.rules,
                 clock=writer.clock,
             )
         except NodeError as error:
