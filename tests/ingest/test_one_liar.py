@@ -52,11 +52,40 @@ def test_a_start_is_not_moved_behind_a_field_that_nobody_knows(sqlite_scene: Sce
     proxy.fail(odd_headers(range(first, first + 3).__contains__, time=AGREED_AT - 1))
     report = scene.follow()
     assert report.failure is not None
-    assert "where the windows begin" in report.failure
+    assert "no node told where 1 of the windows begin" in report.failure
     assert scene.assess(debt).result is Result.UNDETERMINED
     proxy.heal()
     assert scene.follow().failure is None
     assert stored(scene.engine) == truth(scene.node, scene.parties, first=first)
+
+
+def test_a_start_that_a_node_keeps_no_more_holds_up_no_other(sqlite_scene: Scene, proxies: Proxies) -> None:
+    """Any tenant may ask for one; another node, asked next, may have it."""
+    pruned, whole = proxies(), proxies()
+    scene = sqlite_scene.through(pruned.url)
+    scene.record_debt()
+    scene.pay(9, at=AGREED_AT + DAY)
+    scene.bury(8)
+    assert scene.follow().failure is None
+    with scene.engine.begin() as connection:
+        accounts = [scene.account(scene.stranger)]
+        watch_accounts(connection, accounts=accounts, since_time=AGREED_AT - DAY // 2, now=scene.clock())
+    first = first_of_window(scene.node)
+    is_gone = range(1, first - 1).__contains__
+    pruned.fail(
+        faults.altered_result(
+            "eth_getBlockByNumber",
+            lambda block: None if block is not None and is_gone(int(block["number"], 16)) else block,
+        )
+    )
+    scene.pay(4, at=AGREED_AT + 5 * DAY)
+    scene.bury(4)
+    report = scene.follow()
+    assert report.failure is not None
+    assert "no node told where 1 of the windows begin" in report.failure
+    assert stored(scene.engine) == truth(scene.node, scene.parties, first=first)
+    scene = scene.through(pruned.url, whole.url)
+    assert scene.follow().failure is None
 
 
 def test_a_start_before_an_unknown_fork_is_found(sqlite_scene: Scene, proxies: Proxies) -> None:
