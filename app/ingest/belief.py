@@ -5,7 +5,8 @@ Two answers that differ are kept with their bytes, whoever turns out to be right
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from app.ingest.agree import Vote, count_votes, differing_blocks, joined, said_by, said_of
@@ -15,7 +16,7 @@ from app.ingest.plan import Part
 from app.ingest.ranges import Blocks
 from app.ingest.receipts import HiddenLog, ReceiptsCheck, check_receipts
 from app.ingest.store.disagreements import NewDisagreement, RawAnswer, add_disagreement
-from chains.errors import ChainError, NodeError
+from chains.errors import AnswerTooLarge, BadAnswer, ChainError, NodeError
 from chains.evm.client import LogBatch
 from chains.rpc import RpcAnswer
 from chains.types import BlockRef
@@ -124,7 +125,7 @@ class Belief:
         was_caught = seat.client.rpc.node in self.caught
         check = ReceiptsCheck(permille=1000) if was_caught else self.check
         try:
-            return check_receipts(
+            checked = check_receipts(
                 seat.client,
                 accounts=part.addresses,
                 batch=batch,
@@ -142,6 +143,11 @@ class Belief:
                 )
             )
             raise
+        if was_caught and checked < len(check.chosen(first=max(1, batch.first_block), last=batch.last_block)):
+            # Else a field that nobody knows, in each of its headers, would end the check for good.
+            detail = f"was caught before, and the receipts of {_range(batch)} can't be confirmed"
+            raise BadAnswer(node=seat.client.rpc.node, detail=detail)
+        return checked
 
     def _keep(self, new: NewDisagreement) -> None:
         with self.writer.engine.begin() as connection:
@@ -166,11 +172,27 @@ def _asked(seat: Seat, *, part: Part, batch: LogBatch, numbers: Sequence[int]) -
             last_block=batch.last_block,
             learnt=seat.size,
         )
-        answer = joined(list(batches))
+        with closing(batches):
+            answer = joined(list(_within_limit(seat, batches)))
         return [_Answer(seat, answer, _witnessed(seat, numbers))]
     except NodeError as error:
         seat.fail(error)
         return []
+
+
+def _within_limit(seat: Seat, batches: Iterable[LogBatch]) -> Iterator[LogBatch]:
+    """No more in all than the two answers may have that are compared with it. Raises AnswerTooLarge.
+
+    They are held in memory together, and a node that lets only single blocks be asked for gives many.
+    """
+    most = 2 * seat.client.rpc.limits.answer_bytes_max
+    size = 0
+    for batch in batches:
+        size += sum(len(answer.body) for answer in batch.answers)
+        if size > most:
+            detail = f"its answers for one range have more than {most} bytes in all"
+            raise AnswerTooLarge(node=seat.client.rpc.node, detail=detail)
+        yield batch
 
 
 def _witnessed(seat: Seat, numbers: Sequence[int]) -> tuple[BlockRef, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
@@ -13,7 +12,7 @@ from app.db import reading
 from app.ingest.answer import Writer
 from app.ingest.belief import Belief
 from app.ingest.live import forget_head, read_head
-from app.ingest.locate import located_watches
+from app.ingest.locate import Located, located_watches
 from app.ingest.naming import name_tokens
 from app.ingest.native import NativeReport, read_native
 from app.ingest.order import ChainReplaced, demand_one_chain
@@ -23,7 +22,6 @@ from app.ingest.receipts import ReceiptsCheck
 from app.ingest.store.chains import Chain
 from app.ingest.store.disagreements import add_disagreement, contradicted_nodes
 from app.ingest.store.native_setting import is_native_read
-from app.ingest.store.watches import Watch
 from app.resources import Outside
 from chains.errors import ChainError, NodeError
 from chains.types import BlockRef, ChainId
@@ -145,9 +143,10 @@ def _put_on_record(writer: Writer, denial: ChainReplaced, *, between: tuple[Seat
 def _read_final(this: Pass, *, panel: Panel) -> list[str]:
     """Everything up to the final block, then the head. Returns why something final is missing still."""
     writer = this.belief.writer
-    watches = _located(this, panel=panel)
-    if watches is None:
+    located = _located(this, panel=panel)
+    if located is None:
         return ["too few nodes told where the windows begin"]
+    watches = located.watches
     unread = this.read(watches)
     for seat in panel.readers[:1]:
         try:
@@ -163,6 +162,8 @@ def _read_final(this: Pass, *, panel: Panel) -> list[str]:
                 read_head(seat=seat, writer=writer, addresses=addresses, final=this.final)
         except ChainError as error:
             seat.fail(error)
+    if located.left:
+        unread.append(f"no node told where {located.left} of the windows begin")
     return unread
 
 
@@ -198,29 +199,36 @@ def _read_native(this: Pass, *, panel: Panel, seconds: float) -> NativeReport:
     return NativeReport(transfers=0, tenders=0, failure=said, is_cut_short=False)
 
 
-def _located(this: Pass, *, panel: Panel) -> Sequence[Watch] | None:
+def _located(this: Pass, *, panel: Panel) -> Located | None:
     """The accounts whose window has begun; None where too few nodes could be asked."""
     writer = this.belief.writer
-    # Each turn that ends without an answer leaves one node fewer.
-    while readers := panel.readers_of(this.final):
-        seat, *witnesses = readers[: panel.rules.agreement]
+    found: Located | None = None
+    asked: list[Seat] = []
+    # Each turn leaves one node fewer: it fails, or has told all that it can.
+    while seat := next((each for each in panel.readers_of(this.final) if each not in asked), None):
+        readers = [seat, *(each for each in panel.readers_of(this.final) if each is not seat)]
         if len(readers) < panel.rules.agreement:
             return None
+        witnesses = readers[1 : panel.rules.agreement]
         try:
-            return located_watches(
+            found = located_watches(
                 engine=writer.engine,
                 client=seat.client,
                 witnesses=[each.client for each in witnesses],
                 chain=writer.chain.id,
                 final=this.final,
-                hashable=panel.rules.demands_hashes,
+                rules=panel.rules,
                 clock=writer.clock,
             )
         except NodeError as error:
             next((each for each in readers if each.client.rpc.node == error.node), seat).fail(error)
         except ChainError as error:
             seat.fail(error)
-    return None
+        else:
+            if not found.left:
+                return found
+            asked.append(seat)
+    return found
 
 
 def _too_few(panel: Panel) -> str:

@@ -29,8 +29,8 @@ _STEP_BLOCKS = 50
 def read_head(*, seat: Seat, writer: Writer, addresses: Collection[Address], final: BlockRef) -> None:
     """Bring the provisional blocks up to the node's head; a ChainError leaves them as they were."""
     chain_id = writer.chain.id
-    with writer.engine.begin() as connection:
-        accounts = coverage_store.record_accounts(connection, chain_id=chain_id, addresses=addresses)
+    # By its name alone: all accounts of each moment as a set on record would be the square of their number.
+    accounts = coverage_store.name_of_accounts(addresses)
     with reading(writer.engine) as connection:
         before = provisional_store.provisional_blocks(connection, chain_id=chain_id)
         # Blocks that were read for other accounts are read anew for these.

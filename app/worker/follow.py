@@ -72,10 +72,13 @@ def read_under_lease(
     )
 
 
-def complain(report: ReadReport) -> None:
-    if report.failure is not None:
+def complain(report: ReadReport, *, before: ReadReport | None = None) -> None:
+    """Of what was said of the pass `before`, nothing is said again: a node may fail for months."""
+    if report.failure is not None and (before is None or report.failure != before.failure):
         log.warning("chain not read", chain=str(report.chain), failure=report.failure)
-    if report.native_failure is not None:
+    if report.native_failure is not None and (
+        before is None or report.native_failure != before.native_failure
+    ):
         log.warning("native coin not read", chain=str(report.chain), failure=report.native_failure)
 
 
@@ -165,13 +168,14 @@ class Follower:
         is_woken = False
         due_at = again_at = -math.inf
         read: tuple[object, ...] | None = None
+        report: ReadReport | None = None
         wish: tuple[object, ...] | None = None
         while (ledger := self._look(held)) is not None and ledger.setting == setting:
             now = time.monotonic()
             if is_woken or now >= due_at or ledger.wish != wish:
                 hashes, wish = tips.hashes(), ledger.wish
                 if hashes is None or read != (hashes, wish) or now >= again_at:
-                    report = self._read(held, ledger)
+                    report = self._read(held, ledger, before=report)
                     read = (hashes, wish) if report.failure is None else None
                     failures = 0 if report.failure is None else failures + 1
                     native_failures = 0 if report.native_failure is None else native_failures + 1
@@ -179,7 +183,7 @@ class Follower:
                 due_at = time.monotonic() + self._pause(failures)
             is_woken = self._wait(min(due_at - time.monotonic(), LOOK_SECONDS_MAX))
 
-    def _read(self, held: Held, ledger: _Ledger) -> ReadReport:
+    def _read(self, held: Held, ledger: _Ledger, *, before: ReadReport | None) -> ReadReport:
         report = read_under_lease(
             held,
             chain=ledger.chain,
@@ -189,7 +193,7 @@ class Follower:
         )
         with held.engine.begin() as connection:
             record_pass(connection, lease=held.lease, wanted=ledger.passes_wanted)
-        complain(report)
+        complain(report, before=before)
         return report
 
     def _again(self, report: ReadReport, native_failures: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -30,6 +31,7 @@ from app.ingest.store.disagreements import (
     RawAnswer,
     add_disagreement,
     contradicted_nodes,
+    count_disagreements,
     disagreements,
     raw_answers,
 )
@@ -181,6 +183,29 @@ def test_the_same_is_kept_once_also_over_more_blocks(store: Connection) -> None:
     assert len(disagreements(store, chain_id=CHAIN)) == 1
     add(store, contradiction(b"1", says=b"y"), contradiction(b"1", kind="receipts"))
     assert len(disagreements(store, chain_id=CHAIN)) == 3
+
+
+def test_the_calls_of_a_batch_are_kept_once(store: Connection) -> None:
+    """A block without eth_getBlockReceipts has thousands of calls, and each knows the body of its batch."""
+    add(store, replace(contradiction(b"1"), answers=answers(b"1") * 50 + answers(b"1", b"2")))
+    assert store.scalar(sa.select(sa.func.count()).select_from(disagreement_answer)) == 2
+
+
+def test_a_quarrel_of_one_kind_or_node_leaves_room_for_others(
+    store: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever denies each new block would hide what is found of old ones, and of himself."""
+    monkeypatch.setattr(disagreement_store, "KEPT_MAX", 2)
+    add(store, *(contradiction(says=bytes([number]), kind="chain") for number in range(4)))
+    assert len(disagreements(store, chain_id=CHAIN)) == 2
+    add(store, *(contradiction(b"1", says=bytes([number]), kind="receipts") for number in range(4)))
+    assert len(disagreements(store, chain_id=CHAIN)) == 4
+    add(store, *(contradiction(b"1", b"2", says=bytes([number]), kind="receipts") for number in range(4, 8)))
+    assert contradicted_nodes(store, chain_id=CHAIN, kind="receipts") == {
+        "https://0.example",
+        "https://1.example",
+    }
+    assert len(disagreements(store, chain_id=CHAIN)) == count_disagreements(store, chain_id=CHAIN) == 5
 
 
 def test_a_body_that_is_too_large_is_named_by_its_digest(

@@ -23,7 +23,7 @@ from app.ingest.store import coverage as coverage_store
 from app.ingest.store import reading as reading_store
 from app.ingest.store.assets import RegisteredAsset
 from app.ingest.store.chains import Chain, Node
-from app.ingest.store.disagreements import disagreements
+from app.ingest.store.disagreements import count_disagreements
 from app.ingest.store.native_setting import is_native_read
 from app.money import DECIMALS_MAX
 from chains.guard import redact_url
@@ -175,7 +175,7 @@ def _chain_document(connection: Connection, chain: Chain) -> dict[str, Any]:
         "head": None if best is None else best.head_block,
         "finalized": None if best is None else best.final_block,
         "read_through": coverage_store.read_through(connection, chain.id),
-        "disagreements": len(disagreements(connection, chain_id=chain.id, limit=1000)),
+        "disagreements": count_disagreements(connection, chain_id=chain.id),
         "nodes": [_node_document(connection, node, best=best) for node in nodes],
     }
 

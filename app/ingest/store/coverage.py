@@ -24,6 +24,8 @@ from chains.types import Address, BlockRef, ChainId, Hash32
 
 ERC20 = "erc20"
 NATIVE = "native"
+# More accounts are picked out of all members here; fewer are looked up.
+_LISTED_MAX = 500
 # Every account there is: what a reading without any filter by account covers.
 EVERY_ACCOUNT = Hash32(hashlib.sha256(b"every account").digest())
 
@@ -52,12 +54,17 @@ class Coverage:
         return Blocks(self.first.number, self.last.number)
 
 
+def name_of_accounts(addresses: Collection[Address]) -> Hash32:
+    """The digest that a set of accounts is known by, recorded or not."""
+    return Hash32(hashlib.sha256(b"".join(sorted(set(addresses)))).digest())
+
+
 def record_accounts(
     connection: Connection, *, chain_id: ChainId, addresses: Collection[Address] | None
 ) -> Hash32:
     """The name of this set of accounts, which is on record from now on. None: every account."""
     members = sorted(set(addresses or ()))
-    digest = EVERY_ACCOUNT if addresses is None else Hash32(hashlib.sha256(b"".join(members)).digest())
+    digest = EVERY_ACCOUNT if addresses is None else name_of_accounts(members)
     row = {"chain_id": str(chain_id), "digest": digest}
     if insert_new(connection, account_set, [{**row, "size": len(members)}]) and members:
         connection.execute(sa.insert(account_set_member), [{**row, "address": each} for each in members])
@@ -139,6 +146,8 @@ def _sets_of(
     member = account_set_member.c
     sets: dict[Address, list[Hash32]] = {address: [EVERY_ACCOUNT] for address in addresses}
     query = sa.select(member.address, member.digest).where(member.chain_id == str(chain_id))
+    if len(sets) <= _LISTED_MAX:
+        query = query.where(member.address.in_(sets))
     for address, digest in connection.execute(query):
         if address in sets:
             sets[address].append(digest)

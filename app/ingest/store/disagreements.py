@@ -17,7 +17,8 @@ from app.ingest.ledger_model import disagreement, disagreement_answer
 from app.ingest.ranges import Blocks
 from chains.types import ChainId, Hash32
 
-# A node that never says the same twice must not fill the disk: beyond these only the failure is reported.
+# A node that never says the same twice must not fill the disk: beyond these of a kind only the failure is
+# reported. Of each kind, so that quarrels about the newest block leave room for what is hidden in old ones.
 KEPT_MAX = 1_000
 BODY_BYTES_MAX = 4 * 2**20
 DETAIL_CHARS_MAX = 2_000
@@ -71,8 +72,12 @@ def add_disagreement(
     connection: Connection, *, chain_id: ChainId, new: NewDisagreement, now: datetime
 ) -> None:
     """Keep it, unless the same one is on record, or too many are."""
-    of_chain = sa.select(sa.func.count()).where(disagreement.c.chain_id == str(chain_id))
-    if connection.execute(of_chain).scalar_one() >= KEPT_MAX:
+    of_kind = sa.select(sa.func.count()).where(
+        disagreement.c.chain_id == str(chain_id), disagreement.c.kind == new.kind
+    )
+    if connection.execute(of_kind).scalar_one() >= KEPT_MAX and not _is_by_another(
+        connection, chain_id=chain_id, new=new
+    ):
         return
     blocks = f"{new.kind} {new.blocks.first} ".encode()
     row = {
@@ -98,10 +103,17 @@ def add_disagreement(
             "request": _kept(each.request),
             "body": _kept(each.body),
         }
-        for position, each in enumerate(new.answers)
+        # The calls of a batch have one body in common.
+        for position, each in enumerate(dict.fromkeys(new.answers))
     ]
     if sides:
         connection.execute(sa.insert(disagreement_answer), sides)
+
+
+def _is_by_another(connection: Connection, *, chain_id: ChainId, new: NewDisagreement) -> bool:
+    """Whether it is the first of its kind by one of its nodes: what one node did never hides another's."""
+    known = contradicted_nodes(connection, chain_id=chain_id, kind=new.kind)
+    return not known.issuperset(each.node for each in new.answers)
 
 
 def contradicted_nodes(connection: Connection, *, chain_id: ChainId, kind: str) -> frozenset[str]:
@@ -117,6 +129,11 @@ def contradicted_nodes(connection: Connection, *, chain_id: ChainId, kind: str) 
 
 def _kept(body: bytes) -> bytes | None:
     return zlib.compress(body) if len(body) <= BODY_BYTES_MAX else None
+
+
+def count_disagreements(connection: Connection, *, chain_id: ChainId) -> int:
+    query = sa.select(sa.func.count()).where(disagreement.c.chain_id == str(chain_id))
+    return int(connection.execute(query).scalar_one())
 
 
 def disagreements(
