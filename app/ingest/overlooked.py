@@ -26,11 +26,19 @@ Known = Mapping[Address, Sequence[Blocks]]
 def in_two_answers(rows: Sequence[LogRow], *, addresses: Collection[Address], known: Known) -> list[LogRow]:
     """Those of which an account that was not asked for here was read before (pure)."""
     asked = set(addresses)
+    others = {address: ranges for address, ranges in known.items() if ranges and address not in asked}
+    if not others:
+        # The usual case, in which nobody should go through hundreds of thousands of rows.
+        return []
     return [
         row
         for row in rows
-        for party in {row[4], row[5]} - asked
-        if any(each.first <= row[0] <= each.last for each in known.get(Address(party), ()))
+        if (row[4] in others or row[5] in others)
+        and any(
+            each.first <= row[0] <= each.last
+            for party in (row[4], row[5])
+            for each in others.get(Address(party), ())
+        )
     ]
 
 
