@@ -146,9 +146,17 @@ def _named(client: EvmClient, error: ChainError) -> str:
 
 
 def _by_preference(seats: Sequence[Seat]) -> list[Seat]:
-    """As configured, but those that lag behind last."""
+    """As configured, but those that lag behind last, and behind them those that failed in the last pass.
+
+    The first one says what is final, and who has not come so far is not asked in its place: one that is a
+    block ahead and answers nothing would keep the others from reading for ever.
+    """
     newest = max((seat.final.time for seat in seats), default=0)
-    return sorted(seats, key=lambda seat: newest - seat.final.time > LAG_SECONDS_MAX)
+
+    def last(seat: Seat) -> tuple[bool, bool]:
+        return seat.node.last_error is not None, newest - seat.final.time > LAG_SECONDS_MAX
+
+    return sorted(seats, key=last)
 
 
 def _hashable(engine: Engine, *, chain: Chain, seats: Sequence[Seat]) -> bool | None:

@@ -117,6 +117,21 @@ def test_one_that_was_caught_can_not_hide_behind_such_a_field(sqlite_scene: Scen
     assert covered(scene.engine, scene.creditor) == []
 
 
+def test_one_that_is_ahead_and_answers_nothing_holds_up_no_other(
+    sqlite_scene: Scene, proxies: Proxies
+) -> None:
+    silent, honest = proxies(), proxies()
+    scene = sqlite_scene.through(silent.url, honest.url)
+    scene.record_debt()
+    scene.pay(9, at=AGREED_AT + DAY)
+    scene.bury(6)
+    silent.fail(faults.rpc_error(-32000, "not now", method="eth_getLogs"))
+    honest.fail(lies.lagging(scene.node.block().number - 1))
+    assert scene.follow().failure is not None
+    assert scene.follow().failure is None
+    assert stored(scene.engine) == truth(scene.node, scene.parties, first=first_of_window(scene.node))
+
+
 def one_block_at_a_time(blanks: int) -> Fault:
     """A node that lets single blocks be asked for, and puts so many blanks behind each answer."""
 
