@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
+from app.db import ROLE_PREFIX
 from app.migrations.models import metadata
 from app.migrations.roles import demand_unbound, hand_over
 
@@ -13,7 +14,10 @@ _UPGRADE_LOCK = 7_188_305_521_904
 
 
 def _migrate(connection: sa.Connection) -> None:
-    on_postgresql, prefix = connection.dialect.name == "postgresql", context.config.attributes["role_prefix"]
+    on_postgresql, prefix = (
+        connection.dialect.name == "postgresql",
+        context.config.attributes.get("role_prefix", ROLE_PREFIX),
+    )
     if on_postgresql:
         demand_unbound(connection, prefix=prefix)
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))

@@ -90,8 +90,8 @@ def read_ahead(
 ) -> Generator[T]:
     """What `fetch` returns for adjoining parts of the range, in order, `ahead` of them under way at once.
 
-    Raises the node's error where even one block can't be answered. Closing the iterator stops the threads:
-    requests that are under way end by their own limits, and no other is begun.
+    Raises the node's error where even one block can't be answered. Closing the iterator ends the
+    threads: it waits for requests that are under way, which have limits of their own, and no other is begun.
     """
     if first_block > last_block:
         return
@@ -108,4 +108,5 @@ def read_ahead(
                 queue.ask()
             yield found
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # A thread that outlived the client would leave its connection open.
+        pool.shutdown(wait=True, cancel_futures=True)

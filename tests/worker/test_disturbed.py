@@ -87,14 +87,15 @@ def test_two_that_start_at_once(
 
 
 class Held:
-    """Keeps back the first answer with logs until it is let go."""
+    """Keeps back the first answer with logs that comes `when` it should, until it is let go."""
 
-    def __init__(self, proxy: FaultyProxy) -> None:
+    def __init__(self, proxy: FaultyProxy, *, when: Callable[[], bool] = lambda: True) -> None:
         self.reached, self.released = threading.Event(), threading.Event()
+        self._when = when
         proxy.fail(self._hold)
 
     def _hold(self, exchange: Exchange) -> None:
-        if b"eth_getLogs" in exchange.request and not self.reached.is_set():
+        if b"eth_getLogs" in exchange.request and not self.reached.is_set() and self._when():
             self.reached.set()
             self.released.wait(20)
         pass_on(exchange)

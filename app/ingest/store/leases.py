@@ -100,6 +100,10 @@ def record_pass(connection: Connection, *, lease: Lease, wanted: int) -> None:
 def _demand_row(connection: Connection, chain_id: ChainId) -> datetime:
     """Make the chain's row if it has none, held by nobody. The database's time."""
     now = database_now(connection)
+    known = sa.select(chain_lease.c.chain_id).where(chain_lease.c.chain_id == str(chain_id))
+    if connection.execute(known).first() is not None:
+        # An insert that does nothing would still wait for a holder's transaction on PostgreSQL.
+        return now
     free = {"holder": "", "epoch": 0, "expires_at": now, "passes_wanted": 0, "passes_made": 0}
     insert_new(connection, chain_lease, [{"chain_id": str(chain_id), **free}])
     return now

@@ -12,8 +12,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from app.ingest.ledger_model import provisional_block, provisional_transfer
-from app.ingest.model import chain
+from app.db import insert_new
+from app.ingest.ledger_model import chain_reading, provisional_block, provisional_transfer
 from app.ingest.ranges import Blocks
 from chains.types import Address, BlockRef, ChainId, Hash32, Transfer
 
@@ -33,9 +33,10 @@ def provisional_blocks(
 
 def lock_head(connection: Connection, *, chain_id: ChainId) -> None:
     """One writer of these blocks at a time, until the transaction ends."""
-    connection.execute(
-        sa.select(chain.c.id).where(chain.c.id == str(chain_id)).with_for_update(key_share=True)
-    )
+    # A row that whoever reads may change, as locking it on PostgreSQL takes.
+    insert_new(connection, chain_reading, [{"chain_id": str(chain_id), "agreement": 1}])
+    row = sa.select(chain_reading.c.chain_id).where(chain_reading.c.chain_id == str(chain_id))
+    connection.execute(row.with_for_update())
 
 
 def rewind(connection: Connection, *, chain_id: ChainId, first: int = 0, last: int | None = None) -> None:

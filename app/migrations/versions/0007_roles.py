@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from app.db import ROLE_PREFIX
 from app.migrations.models import metadata
 from app.migrations.roles import allow, guard, jobs_sql, lend_schema, make_roles
 
@@ -97,7 +98,7 @@ def upgrade() -> None:
     if connection.dialect.name != "postgresql":
         return
     attributes = op.get_context().config.attributes  # type: ignore[union-attr]
-    roles = make_roles(connection, prefix=attributes["role_prefix"])
+    roles = make_roles(connection, prefix=attributes.get("role_prefix", ROLE_PREFIX))
     inspector = sa.inspect(connection)
     # Only ours: the database may hold other software's tables.
     for table in sorted({*inspector.get_table_names()} & {*metadata.tables, "alembic_version"}):
