@@ -58,7 +58,11 @@ def _keeper(show: Callable[[dict[str, Any]], None]) -> Keep:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
             kept = {"url": url, "key": key, "debt_id": document["debt_id"], "asked": asked}
             json.dump(kept, stream)
-        err.print(f"The service stays at {url} (its key is in {path}) until Ctrl-C.", markup=False)
+        err.print(
+            f"The service stays at {url} (its key is in {path}) until Ctrl-C. It has no worker: "
+            "what is asked of it from now on stays queued.",
+            markup=False,
+        )
         try:
             wait_until_stopped()
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.engine import Engine
 
@@ -178,6 +178,11 @@ def _read_native(this: Pass, *, panel: Panel, seconds: float) -> NativeReport:
         is_read = is_native_read(connection, writer.chain.id)
     readers = panel.readers_of(this.final)
     failures: list[str] = []
+
+    def add_up(read: ReadProgress) -> None:
+        # Who watches sees one pass: what was found of tokens is not gone while the coin is read.
+        this.progress(replace(read, transfers=this.transfers + read.transfers))
+
     for seat in readers if is_read else ():
         witnesses = [each.client for each in readers if each is not seat][: panel.rules.agreement - 1]
         if 1 + len(witnesses) < panel.rules.agreement:
@@ -189,7 +194,7 @@ def _read_native(this: Pass, *, panel: Panel, seconds: float) -> NativeReport:
             chain=writer.chain,
             final=this.final,
             clock=writer.clock,
-            progress=this.progress,
+            progress=add_up,
             seconds=seconds,
         )
         if report.failure is None:

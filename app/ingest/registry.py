@@ -57,7 +57,7 @@ def check_chain(*, new: NewChain, outside: Outside) -> None:
     if len(set(new.rpc_urls)) < len(new.rpc_urls):
         raise InvalidInput([Fault(pointer="/rpc_urls", detail="A URL is given twice.")])
     if not 1 <= new.agreement <= len(new.rpc_urls):
-        detail = f"{len(new.rpc_urls)} nodes are given: so many can agree at most."
+        detail = f"At most as many nodes can agree as are given, which is {len(new.rpc_urls)}."
         raise InvalidInput([Fault(pointer="/agreement", detail=detail)])
     faults = []
     for index, url in enumerate(new.rpc_urls):
